@@ -1,1 +1,3 @@
-//! See ARCHITECTURE.md.
+//! Load, data and measuring for Vivace: see bench/README.md.
+
+pub mod data;
