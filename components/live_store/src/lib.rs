@@ -1,1 +1,5 @@
-//! See ARCHITECTURE.md.
+//! Live data of one shard's partitions; see README.md.
+
+mod index;
+mod limits;
+mod tracker;
