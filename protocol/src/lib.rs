@@ -1,0 +1,9 @@
+//! What crosses a process border: OTLP, Tempo's protobuf API and its JSON, and the ingest record.
+//! See README.md.
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod expect;
+pub mod otlp;
+pub mod tempopb;
