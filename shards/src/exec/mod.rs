@@ -1,0 +1,17 @@
+//! The executor: tasks, their classes, and the order in which they run.
+
+mod breathe;
+mod inbox;
+mod queues;
+mod registry;
+mod slice;
+mod task;
+
+pub use breathe::{breathe, yield_now};
+pub(crate) use inbox::Inbox;
+pub use queues::Class;
+pub(crate) use queues::{Queues, Shares};
+pub(crate) use registry::Registry;
+pub(crate) use slice::{cancel_all, panic_text, run_one};
+pub(crate) use task::{Meta, spawn_on};
+pub use task::{Task, spawn};

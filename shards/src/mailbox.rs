@@ -1,0 +1,159 @@
+//! Messages across shards and threads: bounded mailboxes and one-shot replies.
+//!
+//! What is sent is owned by the receiver. A full mailbox is back-pressure: the sender waits or
+//! tells its caller to come back later.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot as cell;
+
+/// Why a message was not taken; it comes back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrySendError<T> {
+    /// There is no room now; a retry may find some.
+    #[error("mailbox is full")]
+    Full(T),
+    /// The receiver is gone for good.
+    #[error("mailbox is closed")]
+    Closed(T),
+}
+
+impl<T> TrySendError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            TrySendError::Full(message) | TrySendError::Closed(message) => message,
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, TrySendError::Full(_))
+    }
+}
+
+/// The receiver is gone; the message comes back.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("mailbox is closed")]
+pub struct Closed<T>(pub T);
+
+/// The sending side. Clone it freely.
+pub struct Sender<T> {
+    inner: flume::Sender<T>,
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Sender {
+            inner: self.inner.clone(),
+        }
+    }
+}
+
+/// The receiving side. The mailbox closes when it is dropped.
+pub struct Receiver<T> {
+    inner: flume::Receiver<T>,
+}
+
+/// A mailbox for at most `capacity` messages (at least one).
+pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let (tx, rx) = flume::bounded(capacity.max(1));
+    (Sender { inner: tx }, Receiver { inner: rx })
+}
+
+impl<T> Sender<T> {
+    /// Sends without waiting.
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        self.inner.try_send(message).map_err(|e| match e {
+            flume::TrySendError::Full(m) => TrySendError::Full(m),
+            flume::TrySendError::Disconnected(m) => TrySendError::Closed(m),
+        })
+    }
+
+    /// Sends, waiting for room. Dropping the future before it resolves sends nothing.
+    pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
+        self.inner.send_async(message).await.map_err(|e| Closed(e.0))
+    }
+
+    /// Messages waiting.
+    pub fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    /// Messages it can hold.
+    pub fn capacity(&self) -> usize {
+        self.inner.capacity().unwrap_or(usize::MAX)
+    }
+
+    /// Whether the receiver is gone.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_disconnected()
+    }
+}
+
+impl<T> Receiver<T> {
+    /// The next message; `None` once all senders are gone and the mailbox is empty.
+    pub async fn recv(&self) -> Option<T> {
+        self.inner.recv_async().await.ok()
+    }
+
+    /// The next message if one waits.
+    pub fn try_recv(&self) -> Option<T> {
+        self.inner.try_recv().ok()
+    }
+
+    /// Messages waiting.
+    pub fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// Whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+}
+
+/// The side of a one-shot channel that answers, once.
+pub struct Reply<T>(cell::Sender<T>);
+
+/// The side that waits for the answer.
+#[must_use = "a Promise does nothing until awaited"]
+pub struct Promise<T>(cell::Receiver<T>);
+
+/// The answering side was dropped without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the other side went away without an answer")]
+pub struct Dropped;
+
+/// A channel for exactly one message.
+pub fn oneshot<T>() -> (Reply<T>, Promise<T>) {
+    let (tx, rx) = cell::channel();
+    (Reply(tx), Promise(rx))
+}
+
+impl<T> Reply<T> {
+    /// Answers. Gives the message back if nobody waits any more.
+    pub fn send(self, message: T) -> Result<(), T> {
+        self.0.send(message)
+    }
+
+    /// Whether nobody waits any more.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+}
+
+impl<T> Future for Promise<T> {
+    type Output = Result<T, Dropped>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(|_| Dropped)
+    }
+}

@@ -1,0 +1,119 @@
+//! Listening sockets.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use super::stream::TcpStream;
+use crate::limits::LISTEN_BACKLOG;
+
+/// How a listening socket is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenOptions {
+    /// SO_REUSEPORT: every shard listens on the same address and the kernel spreads connections.
+    pub reuse_port: bool,
+    /// Connections the kernel queues before they are accepted.
+    pub backlog: u32,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        ListenOptions {
+            reuse_port: false,
+            backlog: LISTEN_BACKLOG,
+        }
+    }
+}
+
+/// A listening TCP socket. Stops listening when dropped.
+pub struct TcpListener {
+    /// Accepts; the driver holds a duplicate that it waits on.
+    socket: std::net::TcpListener,
+    driven: Rc<monoio::net::TcpListener>,
+    /// The wait for a connection. Kept here and not in `accept`'s future, because a wait that has
+    /// been handed to the kernel is better continued than cancelled and begun anew.
+    readable: RefCell<Option<Readable>>,
+}
+
+type Readable = Pin<Box<dyn Future<Output = io::Result<()>>>>;
+
+impl TcpListener {
+    /// Opens a socket that listens on `address`. Port 0 takes a free port.
+    pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(options.reuse_port)?;
+        if address.is_ipv6() {
+            // [::] takes IPv4 too, as in Go's listeners. Some kernels forbid the change.
+            let _ = socket.set_only_v6(false);
+        }
+        socket.bind(&address.into())?;
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        let socket = std::net::TcpListener::from(socket);
+        let driven = Rc::new(monoio::net::TcpListener::from_std(socket.try_clone()?)?);
+        Ok(TcpListener {
+            socket,
+            driven,
+            readable: RefCell::new(None),
+        })
+    }
+
+    /// The address it listens on.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// The next connection. Dropping the future loses none.
+    ///
+    /// # Errors
+    /// What the system says, for example when the process has no file descriptors left. Such
+    /// errors may pass; the caller should wait a little and accept again.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            match self.socket.accept() {
+                Ok((stream, peer)) => {
+                    stream.set_nonblocking(true)?;
+                    return Ok((TcpStream::from_std(stream)?, peer));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                // The peer gave up before we accepted: not an error of the listener.
+                Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| {
+            let mut waiting = self.readable.borrow_mut();
+            let wait = waiting.get_or_insert_with(|| {
+                let driven = Rc::clone(&self.driven);
+                Box::pin(async move { driven.readable(false).await })
+            });
+            match wait.as_mut().poll(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(result) => {
+                    *waiting = None;
+                    Poll::Ready(result)
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Drop for TcpListener {
+    fn drop(&mut self) {
+        // The driver may hold its duplicate a little longer. This takes the socket out of the
+        // listening state now, so that its address is free and no connection is lost in it.
+        let _ = SockRef::from(&self.socket).shutdown(Shutdown::Both);
+    }
+}
