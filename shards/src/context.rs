@@ -50,6 +50,8 @@ pub(crate) struct Shard {
     pub(crate) run: Arc<Run>,
     /// The waker of the driver's root future, while the shard waits in the driver.
     root: RefCell<Option<Waker>>,
+    /// Whether the root future is being polled.
+    in_turn: Cell<bool>,
     poll_started: Cell<u64>,
     slice_end: Cell<u64>,
     locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
@@ -82,6 +84,7 @@ impl Shard {
             stats: Stats::new(parts.id),
             run: parts.run,
             root: RefCell::new(None),
+            in_turn: Cell::new(false),
             poll_started: Cell::new(0),
             slice_end: Cell::new(u64::MAX),
             locals: RefCell::default(),
@@ -132,17 +135,26 @@ impl Shard {
             && (!self.queues.borrow().is_empty() || !self.inbox.is_empty())
     }
 
-    pub(crate) fn set_root(&self, waker: &Waker) {
+    /// The root future is polled from now until [`Shard::end_turn`].
+    pub(crate) fn begin_turn(&self, waker: &Waker) {
+        self.in_turn.set(true);
         let mut root = self.root.borrow_mut();
         if !root.as_ref().is_some_and(|old| old.will_wake(waker)) {
             *root = Some(waker.clone());
         }
     }
 
+    pub(crate) fn end_turn(&self) {
+        self.in_turn.set(false);
+    }
+
     fn push(&self, runnable: Runnable<Meta>) {
         self.queues.borrow_mut().push(runnable);
-        // Needed when the wake comes from inside the driver; harmless during a slice, since the
-        // root future is not polled again before it returns.
+        // The driver polls the root again only if it is woken. During a turn it must not be: the
+        // driver would poll it at once, for ever, and never serve its sockets.
+        if self.in_turn.get() {
+            return;
+        }
         if let Some(root) = self.root.borrow().as_ref() {
             root.wake_by_ref();
         }

@@ -39,10 +39,17 @@ struct Root {
 
 impl Root {
     fn turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let shard = &self.shard;
-        shard.set_root(cx.waker());
-        shard.inbox.awake();
+        self.shard.begin_turn(cx.waker());
+        self.shard.inbox.awake();
         self.hear_bell(cx);
+        let over = self.run_until_parked(cx);
+        self.shard.end_turn();
+        over
+    }
+
+    /// Runs one slice, or until there is nothing to do. On Pending the driver is certain to wake
+    /// us: by the bell, by the alarm, or by a socket.
+    fn run_until_parked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let shard = &self.shard;
             if shard.run.is_over() {
