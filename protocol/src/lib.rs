@@ -5,5 +5,7 @@
 mod arbitrary;
 #[cfg(test)]
 mod expect;
+pub mod json;
 pub mod otlp;
+mod pause;
 pub mod tempopb;
