@@ -7,9 +7,9 @@
 //! A trace is known by a 64-bit hash under a secret seed. Two traces with one hash only cost a look into a batch that does not hold the
 //! trace: the batch's own ids decide.
 
-use crate::limits::{INDEX_CHUNK, INDEX_TABLES};
+use crate::limits::INDEX_TABLES;
+use crate::queue::Queue;
 use hashbrown::HashTable;
-use std::collections::VecDeque;
 
 #[derive(Clone, Copy)]
 struct Entry {
@@ -20,55 +20,9 @@ struct Entry {
     back: u32,
 }
 
-/// A queue of entries in chunks of one size, so that neither growing nor shrinking moves anything.
-#[derive(Default)]
-struct Queue {
-    chunks: VecDeque<Vec<Entry>>,
-    /// The number of the first entry that is still there.
-    first: u64,
-    /// The number that the next entry gets.
-    next: u64,
-}
-
-impl Queue {
-    /// The number of the first place of the first chunk.
-    fn base(&self) -> u64 {
-        self.first - self.first % INDEX_CHUNK as u64
-    }
-
-    fn get(&self, number: u64) -> Option<&Entry> {
-        if number < self.first {
-            return None;
-        }
-        let at = (number - self.base()) as usize;
-        self.chunks.get(at / INDEX_CHUNK)?.get(at % INDEX_CHUNK)
-    }
-
-    fn push(&mut self, entry: Entry) -> u64 {
-        if self.next.is_multiple_of(INDEX_CHUNK as u64) {
-            self.chunks.push_back(Vec::with_capacity(INDEX_CHUNK));
-        }
-        if let Some(chunk) = self.chunks.back_mut() {
-            chunk.push(entry);
-        }
-        self.next += 1;
-        self.next - 1
-    }
-
-    fn pop(&mut self) -> Option<(u64, Entry)> {
-        let number = self.first;
-        let entry = *self.get(number)?;
-        self.first += 1;
-        if self.first.is_multiple_of(INDEX_CHUNK as u64) {
-            self.chunks.pop_front();
-        }
-        Some((number, entry))
-    }
-}
-
 /// The index of one partition. Batches are numbered by the caller, upwards.
 pub struct TraceIndex {
-    queue: Queue,
+    queue: Queue<Entry>,
     /// From a trace's hash to its newest entry's number, low 32 bits.
     tables: Vec<HashTable<u32>>,
     traces: usize,
@@ -95,7 +49,7 @@ impl TraceIndex {
 
     /// Entries that are there: one per trace and batch.
     pub fn entries(&self) -> u64 {
-        self.queue.next - self.queue.first
+        self.queue.len()
     }
 
     /// Distinct traces that are there.
@@ -105,14 +59,12 @@ impl TraceIndex {
 
     /// Bytes allocated.
     pub fn bytes(&self) -> usize {
-        self.queue.chunks.len() * INDEX_CHUNK * size_of::<Entry>()
-            + self.tables.len() * size_of::<HashTable<u32>>()
-            + self.table_bytes
+        self.queue.bytes() + self.tables.len() * size_of::<HashTable<u32>>() + self.table_bytes
     }
 
     /// Adds a trace of the newest batch. True if the trace was not there before.
     pub fn push(&mut self, hash: u64, batch: u64) -> bool {
-        let number = self.queue.next;
+        let number = self.queue.next();
         let Self { queue, tables, .. } = self;
         let table = &mut tables[table_of(hash)];
         let before = table.allocation_size();
@@ -124,7 +76,7 @@ impl TraceIndex {
             }
             None => {
                 // While the table grows it asks for hashes of entries that are all in the queue: an entry leaves both at once.
-                let hash_of = |&at: &u32| queue.get(widen(queue.next, at)).map_or(0, |e| e.hash);
+                let hash_of = |&at: &u32| queue.get(widen(queue.next(), at)).map_or(0, |e| e.hash);
                 table.insert_unique(hash, number as u32, hash_of);
                 self.traces += 1;
             }
@@ -140,10 +92,10 @@ impl TraceIndex {
 
     /// Takes out the oldest entry.
     pub fn pop(&mut self) {
-        let Some(entry) = self.queue.get(self.queue.first) else {
+        let Some(entry) = self.queue.get(self.queue.first()) else {
             return;
         };
-        let (hash, number) = (entry.hash, self.queue.first as u32);
+        let (hash, number) = (entry.hash, self.queue.first() as u32);
         let Self { queue, tables, .. } = self;
         let table = &mut tables[table_of(hash)];
         let before = table.allocation_size();
@@ -151,7 +103,7 @@ impl TraceIndex {
             found.remove();
             self.traces -= 1;
             if table.len() * 8 < table.capacity() {
-                let hash_of = |&at: &u32| queue.get(widen(queue.next, at)).map_or(0, |e| e.hash);
+                let hash_of = |&at: &u32| queue.get(widen(queue.next(), at)).map_or(0, |e| e.hash);
                 table.shrink_to(table.len() * 2, hash_of);
             }
         }
@@ -163,7 +115,7 @@ impl TraceIndex {
     pub fn find(&self, hash: u64, newest_batch: u64) -> impl Iterator<Item = u64> {
         let queue = &self.queue;
         let newest = self.tables[table_of(hash)].find(hash, |&at| is(queue, at, hash));
-        let mut at = newest.map(|&at| widen(queue.next, at));
+        let mut at = newest.map(|&at| widen(queue.next(), at));
         std::iter::from_fn(move || {
             let number = at?;
             let entry = queue.get(number)?;
@@ -181,9 +133,9 @@ fn table_of(hash: u64) -> usize {
     (hash >> 32) as usize % INDEX_TABLES
 }
 
-fn is(queue: &Queue, at: u32, hash: u64) -> bool {
+fn is(queue: &Queue<Entry>, at: u32, hash: u64) -> bool {
     queue
-        .get(widen(queue.next, at))
+        .get(widen(queue.next(), at))
         .is_some_and(|entry| entry.hash == hash)
 }
 
@@ -197,6 +149,7 @@ fn widen(next: u64, low: u32) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::VecDeque;
 
     #[test]
     fn widening() {

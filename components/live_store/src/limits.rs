@@ -3,8 +3,8 @@
 /// Tenants that may have live data in one process.
 pub const MAX_TENANTS: usize = 100_000;
 
-/// Entries of the trace index that are allocated at once: 16 KiB.
-pub const INDEX_CHUNK: usize = 1024;
+/// Items of a queue that are allocated at once: 16 KiB of index entries or of batches.
+pub const QUEUE_CHUNK: usize = 1024;
 
 /// Independent hash tables inside one partition's index. Each grows alone, so growing never holds a shard up for long.
 pub const INDEX_TABLES: usize = 512;
