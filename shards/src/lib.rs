@@ -6,6 +6,8 @@
 
 pub mod limits;
 pub mod mailbox;
+pub mod memory;
+pub mod metrics;
 pub mod net;
 pub mod rand;
 pub mod runtime;

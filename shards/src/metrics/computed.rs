@@ -1,7 +1,9 @@
 //! Families computed when somebody asks, for a collector of one's own: where a metric has a series per
 //! tenant (tens of thousands of them), a few atomics a tenant are a tenth of the memory of registered series.
 
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{
+    Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
+};
 
 /// One family under construction. Families of one name from several collectors are merged by the registry,
 /// as long as their series differ.
@@ -16,7 +18,10 @@ impl Computed {
         family.set_name(name.to_owned());
         family.set_help(help.to_owned());
         family.set_field_type(kind);
-        Self { family, metrics: Vec::new() }
+        Self {
+            family,
+            metrics: Vec::new(),
+        }
     }
 
     pub fn counter(name: &str, help: &str) -> Self {
@@ -57,7 +62,13 @@ impl Computed {
     }
 
     /// Adds a series of a histogram: counts per bucket (not cumulative), one more than there are bounds.
-    pub fn push_histogram(&mut self, labels: &[(&str, &str)], bounds: &[f64], counts: &[u64], sum: f64) {
+    pub fn push_histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        bounds: &[f64],
+        counts: &[u64],
+        sum: f64,
+    ) {
         let mut histogram = Histogram::default();
         let mut cumulative = 0;
         let buckets = std::iter::zip(bounds, counts).map(|(bound, count)| {
@@ -97,8 +108,10 @@ mod tests {
         let mut histogram = Computed::histogram("h", "H.");
         histogram.push_histogram(&[("tenant", "a")], &[1.0, 2.0], &[1, 2, 4], 9.5);
         assert!(Computed::gauge("g", "G.").finish().is_none());
-        let families: Vec<proto::MetricFamily> =
-            [counter.finish(), histogram.finish()].into_iter().flatten().collect();
+        let families: Vec<proto::MetricFamily> = [counter.finish(), histogram.finish()]
+            .into_iter()
+            .flatten()
+            .collect();
         let text = TextEncoder::new().encode_to_string(&families).unwrap();
         let expected = "# HELP c_total C.\n# TYPE c_total counter\nc_total{tenant=\"a\"} 3\n# HELP h H.\n# TYPE h histogram\n\
             h_bucket{tenant=\"a\",le=\"1\"} 1\nh_bucket{tenant=\"a\",le=\"2\"} 3\nh_bucket{tenant=\"a\",le=\"+Inf\"} 7\n\

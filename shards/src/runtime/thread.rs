@@ -15,6 +15,7 @@ use crate::BoxError;
 use crate::context::{self, Parts, Shard};
 use crate::exec::{self, Class, Inbox, Shares};
 use crate::limits::{MAX_SHARDS, SHUTDOWN_GRACE};
+use crate::memory;
 use crate::rand::Rng;
 use crate::time::{self, Clock};
 
@@ -123,6 +124,7 @@ impl Start {
             rng: Rng::from_entropy(),
             run: Arc::clone(&run),
         });
+        memory::install(&shard, self.config.memory_limit_bytes);
         let _entered = context::enter(shard.clone());
         spawn_main(&shard, main(), returned);
         let outcome = driver.block_on(async {
