@@ -52,6 +52,14 @@ impl<V> Directory<V> {
         Ok(value)
     }
 
+    /// Visits every tenant under the lock, in no particular order; for exporting metrics.
+    pub fn for_each(&self, mut visit: impl FnMut(&str, &V)) {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        for (tenant, value) in entries.iter() {
+            visit(tenant, value);
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.entries
             .lock()
