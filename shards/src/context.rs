@@ -2,7 +2,6 @@
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -13,6 +12,7 @@ use async_task::Runnable;
 use crate::exec::{Inbox, Meta, Queues, Registry, Shares};
 use crate::rand::Rng;
 use crate::runtime::Run;
+use crate::sim::Process;
 use crate::stats::Stats;
 use crate::time::{Clock, Timers};
 
@@ -48,13 +48,16 @@ pub(crate) struct Shard {
     pub(crate) stats: Stats,
     /// What all shards of this run share.
     pub(crate) run: Arc<Run>,
+    /// The simulated process this shard belongs to, if any.
+    pub(crate) sim: Option<Rc<Process>>,
     /// The waker of the driver's root future, while the shard waits in the driver.
     root: RefCell<Option<Waker>>,
     /// Whether the root future is being polled.
     in_turn: Cell<bool>,
     poll_started: Cell<u64>,
     slice_end: Cell<u64>,
-    locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
+    /// Few enough that a scan beats a hash.
+    locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
 
 /// What differs between a real and a simulated shard.
@@ -67,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) rng: Rng,
     pub(crate) run: Arc<Run>,
+    pub(crate) sim: Option<Rc<Process>>,
 }
 
 impl Shard {
@@ -83,6 +87,7 @@ impl Shard {
             rng: parts.rng,
             stats: Stats::new(parts.id),
             run: parts.run,
+            sim: parts.sim,
             root: RefCell::new(None),
             in_turn: Cell::new(false),
             poll_started: Cell::new(0),
@@ -93,15 +98,21 @@ impl Shard {
 
     /// State of type `T` that belongs to this shard, made at its first use.
     pub(crate) fn local<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
-        let found = self.locals.borrow().get(&TypeId::of::<T>()).cloned();
+        let id = TypeId::of::<T>();
+        let found = self
+            .locals
+            .borrow()
+            .iter()
+            .find(|(of, _)| *of == id)
+            .map(|(_, v)| v.clone());
         let any = found.unwrap_or_else(|| {
             let made: Rc<dyn Any> = Rc::new(make());
-            self.locals.borrow_mut().insert(TypeId::of::<T>(), made.clone());
+            self.locals.borrow_mut().push((id, made.clone()));
             made
         });
         match any.downcast::<T>() {
             Ok(value) => value,
-            Err(_) => unreachable!("the map is keyed by the value's type"),
+            Err(_) => unreachable!("the list is keyed by the value's type"),
         }
     }
 
@@ -185,7 +196,10 @@ impl Drop for Entered {
 
 /// The current shard, or None outside of any.
 pub(crate) fn try_current() -> Option<Rc<Shard>> {
-    CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .ok()
+        .flatten()
 }
 
 /// The current shard.

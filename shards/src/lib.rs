@@ -13,6 +13,7 @@ pub mod rand;
 pub mod runtime;
 pub mod shutdown;
 pub mod side;
+pub mod sim;
 pub mod time;
 
 mod context;

@@ -74,7 +74,10 @@ impl<T> Sender<T> {
 
     /// Sends, waiting for room. Dropping the future before it resolves sends nothing.
     pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
-        self.inner.send_async(message).await.map_err(|e| Closed(e.0))
+        self.inner
+            .send_async(message)
+            .await
+            .map_err(|e| Closed(e.0))
     }
 
     /// Messages waiting.

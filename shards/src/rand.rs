@@ -25,7 +25,11 @@ impl Rng {
 
     /// A number below `n`; 0 if `n` is 0.
     pub(crate) fn below(&self, n: u64) -> u64 {
-        if n == 0 { 0 } else { self.0.borrow_mut().u64(..n) }
+        if n == 0 {
+            0
+        } else {
+            self.0.borrow_mut().u64(..n)
+        }
     }
 
     /// True `per_million` times in a million.

@@ -127,7 +127,10 @@ impl Future for Wait {
             return Poll::Ready(());
         }
         let replaced = match self.key {
-            Some(key) => Some(std::mem::replace(&mut state.waiters[key], cx.waker().clone())),
+            Some(key) => Some(std::mem::replace(
+                &mut state.waiters[key],
+                cx.waker().clone(),
+            )),
             None => {
                 self.key = Some(state.waiters.insert(cx.waker().clone()));
                 None

@@ -15,3 +15,6 @@ pub(crate) use registry::Registry;
 pub(crate) use slice::{cancel_all, panic_text, run_one};
 pub(crate) use task::{Meta, spawn_on};
 pub use task::{Task, spawn};
+
+/// A task that is ready to be polled.
+pub(crate) type Runnable = async_task::Runnable<Meta>;

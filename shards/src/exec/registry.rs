@@ -38,6 +38,8 @@ impl Registry {
     /// Takes all wakers; the tasks stay counted until they are dropped.
     pub(crate) fn take_wakers(&self) -> Vec<Waker> {
         let mut live = self.live.borrow_mut();
-        live.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+        live.iter_mut()
+            .filter_map(|(_, waker)| waker.take())
+            .collect()
     }
 }

@@ -28,7 +28,9 @@ pub(crate) fn run_one(shard: &Rc<Shard>, runnable: Runnable<Meta>) -> u64 {
 
 fn poison(shard: &Shard, meta: Meta, panic: &(dyn Any + Send)) {
     let said = panic_text(panic);
-    shard.run.poison(shard.id, &format!("task spawned at {}: {said}", meta.site));
+    shard
+        .run
+        .poison(shard.id, &format!("task spawned at {}: {said}", meta.site));
 }
 
 /// What a panic said, if it said a text.

@@ -12,6 +12,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::stream::TcpStream;
 use crate::limits::LISTEN_BACKLOG;
+use crate::sim::{self, SimListener};
 
 /// How a listening socket is opened.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,53 @@ impl Default for ListenOptions {
 
 /// A listening TCP socket. Stops listening when dropped.
 pub struct TcpListener {
+    inner: Inner,
+}
+
+enum Inner {
+    Real(Driven),
+    Sim(SimListener),
+}
+
+impl TcpListener {
+    /// Opens a socket that listens on `address`. Port 0 takes a free port.
+    pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
+        let inner = match sim::current_process() {
+            Some(process) => {
+                let (reuse, backlog) = (options.reuse_port, options.backlog);
+                Inner::Sim(SimListener::bind(process, address, reuse, backlog)?)
+            }
+            None => Inner::Real(Driven::bind(address, options)?),
+        };
+        Ok(TcpListener { inner })
+    }
+
+    /// The address it listens on.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        match &self.inner {
+            Inner::Real(listener) => listener.socket.local_addr(),
+            Inner::Sim(listener) => Ok(listener.local_addr()),
+        }
+    }
+
+    /// The next connection. Dropping the future loses none.
+    ///
+    /// # Errors
+    /// What the system says, for example when the process has no file descriptors left. Such
+    /// errors may pass; the caller should wait a little and accept again.
+    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match &self.inner {
+            Inner::Real(listener) => listener.accept().await,
+            Inner::Sim(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((TcpStream::from_sim(stream), peer))
+            }
+        }
+    }
+}
+
+/// A real listening socket, waited for through the driver.
+struct Driven {
     /// Accepts; the driver holds a duplicate that it waits on.
     socket: std::net::TcpListener,
     driven: Rc<monoio::net::TcpListener>,
@@ -43,10 +91,13 @@ pub struct TcpListener {
 
 type Readable = Pin<Box<dyn Future<Output = io::Result<()>>>>;
 
-impl TcpListener {
-    /// Opens a socket that listens on `address`. Port 0 takes a free port.
-    pub fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+impl Driven {
+    fn bind(address: SocketAddr, options: ListenOptions) -> io::Result<Driven> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(true)?;
         socket.set_reuse_port(options.reuse_port)?;
@@ -58,24 +109,14 @@ impl TcpListener {
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         let socket = std::net::TcpListener::from(socket);
         let driven = Rc::new(monoio::net::TcpListener::from_std(socket.try_clone()?)?);
-        Ok(TcpListener {
+        Ok(Driven {
             socket,
             driven,
             readable: RefCell::new(None),
         })
     }
 
-    /// The address it listens on.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.socket.local_addr()
-    }
-
-    /// The next connection. Dropping the future loses none.
-    ///
-    /// # Errors
-    /// What the system says, for example when the process has no file descriptors left. Such
-    /// errors may pass; the caller should wait a little and accept again.
-    pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             match self.socket.accept() {
                 Ok((stream, peer)) => {
@@ -110,7 +151,7 @@ impl TcpListener {
     }
 }
 
-impl Drop for TcpListener {
+impl Drop for Driven {
     fn drop(&mut self) {
         // The driver may hold its duplicate a little longer. This takes the socket out of the
         // listening state now, so that its address is free and no connection is lost in it.

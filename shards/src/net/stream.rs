@@ -9,41 +9,76 @@ use monoio::io::IntoPollIo;
 use monoio::net::tcp::stream_poll::TcpStreamPoll;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::sim::{self, SimStream};
+
 /// A TCP connection.
 pub struct TcpStream {
-    inner: TcpStreamPoll,
+    inner: Inner,
+}
+
+enum Inner {
+    Real(TcpStreamPoll),
+    Sim(SimStream),
+}
+
+/// Calls the same method on whichever stream there is.
+macro_rules! either {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match $stream {
+            Inner::Real($inner) => $call,
+            Inner::Sim($inner) => $call,
+        }
+    };
 }
 
 impl TcpStream {
     /// Connects to `address`. Bound it with [`crate::time::timeout`]: the kernel's own patience is
     /// minutes.
     pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+        if let Some(process) = sim::current_process() {
+            return Ok(Self::from_sim(sim::connect(&process, address).await?));
+        }
         let stream = monoio::net::TcpStream::connect_addr(address).await?;
         Ok(TcpStream {
-            inner: stream.into_poll_io()?,
+            inner: Inner::Real(stream.into_poll_io()?),
         })
     }
 
     pub(super) fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         let stream = monoio::net::TcpStream::from_std(stream)?;
         Ok(TcpStream {
-            inner: stream.into_poll_io()?,
+            inner: Inner::Real(stream.into_poll_io()?),
         })
+    }
+
+    pub(super) fn from_sim(stream: SimStream) -> TcpStream {
+        TcpStream {
+            inner: Inner::Sim(stream),
+        }
     }
 
     /// Whether small writes are sent at once (TCP_NODELAY).
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.inner.set_nodelay(nodelay)
+        match &self.inner {
+            Inner::Real(stream) => stream.set_nodelay(nodelay),
+            Inner::Sim(_) => Ok(()),
+        }
     }
 
     /// The other end's address.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.peer_addr()
+        match &self.inner {
+            Inner::Real(stream) => stream.peer_addr(),
+            Inner::Sim(stream) => Ok(stream.peer_addr()),
+        }
     }
 
     /// Our own address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        match &self.inner {
+            Inner::Real(stream) => stream.local_addr(),
+            Inner::Sim(stream) => Ok(stream.local_addr()),
+        }
     }
 }
 
@@ -53,7 +88,7 @@ impl AsyncRead for TcpStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        either!(&mut self.inner, s => Pin::new(s).poll_read(cx, buf))
     }
 }
 
@@ -63,7 +98,7 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
+        either!(&mut self.inner, s => Pin::new(s).poll_write(cx, bytes))
     }
 
     fn poll_write_vectored(
@@ -71,18 +106,18 @@ impl AsyncWrite for TcpStream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+        either!(&mut self.inner, s => Pin::new(s).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        either!(&self.inner, s => s.is_write_vectored())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        either!(&mut self.inner, s => Pin::new(s).poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        either!(&mut self.inner, s => Pin::new(s).poll_shutdown(cx))
     }
 }

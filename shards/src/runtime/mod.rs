@@ -8,8 +8,10 @@ mod run;
 mod thread;
 
 pub use config::{Config, DiskChoice, DriverChoice};
-pub use run::{Error, poisoned};
+pub(crate) use root::fire_due;
 pub(crate) use run::Run;
+pub use run::{Error, poisoned};
+pub(crate) use thread::{Returned, spawn_main};
 
 use std::future::Future;
 use std::sync::Arc;

@@ -96,7 +96,9 @@ impl Run {
     /// State of type `T` that belongs to this run, made at its first use.
     pub(crate) fn shared<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let any = shared.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make()));
+        let any = shared
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(make()));
         match Arc::clone(any).downcast::<T>() {
             Ok(value) => value,
             Err(_) => unreachable!("the map is keyed by the value's type"),
@@ -107,7 +109,10 @@ impl Run {
     pub(crate) fn fail(&self, error: Error) {
         tracing::error!(%error, "a shard has failed");
         let reason = error.to_string();
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error);
         self.failed.trigger(reason.clone());
         self.shutdown.trigger(reason);
     }
@@ -141,7 +146,12 @@ impl Run {
     }
 
     pub(crate) fn take_result(&self) -> Result<(), Error> {
-        match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        match self
+            .failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             Some(error) => Err(error),
             None => Ok(()),
         }

@@ -28,7 +28,11 @@ where
     let count = match config.shards {
         0 => cpus.len().min(MAX_SHARDS),
         n if n <= MAX_SHARDS => n,
-        n => return Err(Error::Config(format!("{n} shards, at most {MAX_SHARDS} are possible"))),
+        n => {
+            return Err(Error::Config(format!(
+                "{n} shards, at most {MAX_SHARDS} are possible"
+            )));
+        }
     };
     let pin = config.pin && count <= cpus.len();
     if pin {
@@ -105,7 +109,11 @@ impl Start {
         if let Some(cpu) = self.cpu
             && !affinity::bind(&[cpu])
         {
-            tracing::warn!(shard = self.id, cpu, "the system refuses to bind the shard to its CPU");
+            tracing::warn!(
+                shard = self.id,
+                cpu,
+                "the system refuses to bind the shard to its CPU"
+            );
         }
         let run = Arc::clone(&self.run);
         let shard = self.id;
@@ -123,6 +131,7 @@ impl Start {
             clock: Clock::Real,
             rng: Rng::from_entropy(),
             run: Arc::clone(&run),
+            sim: None,
         });
         memory::install(&shard, self.config.memory_limit_bytes);
         let _entered = context::enter(shard.clone());

@@ -116,5 +116,9 @@ fn real_nanos() -> u64 {
 
 fn real_unix_nanos() -> u64 {
     // A clock before 1970 is treated as 1970.
-    nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    nanos(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }

@@ -57,7 +57,10 @@ impl Future for Sleep {
             return Poll::Pending;
         }
         let deadline = this.deadline.as_nanos();
-        let key = shard.timers.borrow_mut().insert(deadline, cx.waker().clone());
+        let key = shard
+            .timers
+            .borrow_mut()
+            .insert(deadline, cx.waker().clone());
         this.registered = Some((shard, key));
         Poll::Pending
     }
