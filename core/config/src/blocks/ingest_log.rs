@@ -1,0 +1,49 @@
+//! `ingest_log`: the durable log between receivers and stores. Vivace's own block.
+
+use crate::block::{block, choice};
+use crate::types::{Duration, GIB, MIB, Size, hours, millis};
+
+choice! {
+    /// What keeps the log.
+    pub enum LogBackend {
+        /// Files of this process, on this machine. No other server is needed.
+        Embedded = "embedded",
+        /// A Kafka cluster (`ingest.kafka`). Not available in this version.
+        Kafka = "kafka",
+        /// An object store. Not available in this version.
+        ObjectStore = "object_store",
+    }
+}
+
+block! {
+    /// The log in files.
+    pub struct EmbeddedLog {
+        /// Folder of the log; empty = `ingest-log` in the folder of `storage.trace.wal.path`.
+        path: String;
+        /// Size of one preallocated segment file.
+        segment_size: Size = Size(64 * MIB);
+        /// Number of partitions; 0 = one per shard when the log is first made. Fixed from then on.
+        partitions: u32;
+        /// The oldest segments of a partition go when all of its segments together are larger; 0 = no limit.
+        retention_bytes: Size = Size(10 * GIB);
+        /// Segments go when their newest record is older; 0 = no limit.
+        retention_age: Duration = hours(24);
+        /// Longest time that a record waits for others before they are synced to disk together.
+        max_commit_interval: Duration = millis(5);
+        /// Most bytes that are synced to disk together.
+        max_commit_bytes: Size = Size(8 * MIB);
+        /// Largest record; a larger one is refused.
+        max_record_size: Size = Size(16 * MIB);
+        /// Writes are refused, with a hint to retry, while the disk has less room than this.
+        min_free_bytes: Size = Size(256 * MIB);
+    }
+}
+
+block! {
+    /// The durable log between receivers and stores.
+    pub struct IngestLog {
+        /// What keeps the log.
+        backend: LogBackend;
+        embedded: EmbeddedLog;
+    }
+}
