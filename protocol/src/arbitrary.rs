@@ -63,6 +63,7 @@ pub fn resource() -> impl Strategy<Value = Resource> {
     (attributes(), 0..3u32).prop_map(|(attributes, dropped_attributes_count)| Resource {
         attributes,
         dropped_attributes_count,
+        entity_refs: Vec::new(),
     })
 }
 

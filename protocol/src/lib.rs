@@ -4,8 +4,12 @@
 #[cfg(test)]
 mod arbitrary;
 #[cfg(test)]
+mod batches;
+#[cfg(test)]
 mod expect;
 pub mod json;
 pub mod otlp;
 mod pause;
+pub mod record;
 pub mod tempopb;
+pub mod trace;

@@ -3,24 +3,24 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-/// Spans handled between two pauses: some 50 us of work.
-const SPANS_PER_PAUSE: u32 = 64;
+/// Steps between two pauses: some 50 us of work when a step is a span.
+const STEPS_PER_PAUSE: u32 = 64;
 
-/// Counts spans, and calls what it was given every few of them.
+/// Counts steps, and calls what it was given every few of them.
 pub(crate) struct Pause<F> {
     pause: F,
-    spans: u32,
+    steps: u32,
 }
 
 impl<F: AsyncFn()> Pause<F> {
     pub fn new(pause: F) -> Self {
-        Self { pause, spans: 0 }
+        Self { pause, steps: 0 }
     }
 
-    pub async fn after_span(&mut self) {
-        self.spans += 1;
-        if self.spans >= SPANS_PER_PAUSE {
-            self.spans = 0;
+    pub async fn step(&mut self) {
+        self.steps += 1;
+        if self.steps >= STEPS_PER_PAUSE {
+            self.steps = 0;
             (self.pause)().await;
         }
     }

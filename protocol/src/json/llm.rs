@@ -89,7 +89,7 @@ async fn push_service(out: &mut String, spans: &ResourceSpans, pause: &mut Pause
                 list.push(',');
             }
             push_span(list, span);
-            pause.after_span().await;
+            pause.step().await;
         }
         list.push(']');
         scope.close();

@@ -232,6 +232,7 @@ fn sample() -> TraceByIdResponse {
                             attribute("service.name", text("shop")),
                         ],
                         dropped_attributes_count: 6,
+                        entity_refs: vec![vec![]],
                     }),
                     scope_spans: vec![ScopeSpans {
                         scope: Some(InstrumentationScope {

@@ -100,7 +100,7 @@ async fn push_scope_spans(out: &mut String, spans: &ScopeSpans, pause: &mut Paus
         for span in &spans.spans {
             out.push(std::mem::replace(&mut separator, ','));
             push_span(out, span);
-            pause.after_span().await;
+            pause.step().await;
         }
         out.push(']');
     }

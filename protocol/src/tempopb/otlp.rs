@@ -60,6 +60,10 @@ pub struct Resource {
     pub attributes: Vec<KeyValue>,
     #[prost(uint32, tag = "2")]
     pub dropped_attributes_count: u32,
+    /// Encoded `EntityRef`s. Kept and handed on, never looked into; JSON answers leave them out, as
+    /// their readers may refuse members they don't know.
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub entity_refs: Vec<Vec<u8>>,
 }
 
 /// The library that produced the spans.

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     Fixed32,
     Fixed64,
     Double,
+    /// A list of texts.
+    Strings,
     /// A number, or one of these names (the index is the number).
     Enum(&'static [&'static str]),
     Message(&'static Message),
@@ -105,6 +107,16 @@ static RESOURCE: Message = Message {
             2,
             Kind::Uint32,
         ),
+        field("entityRefs", "entity_refs", 3, Kind::Repeated(&ENTITY_REF)),
+    ],
+};
+
+static ENTITY_REF: Message = Message {
+    fields: &[
+        field("schemaUrl", "schema_url", 1, Kind::String),
+        field("type", "type", 2, Kind::String),
+        field("idKeys", "id_keys", 3, Kind::Strings),
+        field("descriptionKeys", "description_keys", 4, Kind::Strings),
     ],
 };
 

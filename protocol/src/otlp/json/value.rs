@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::de::{DeserializeSeed, Deserializer, Error, Unexpected, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Unexpected, Visitor};
 
 use super::schema::{Field, Kind, Message};
 use super::{Context, Elements, MessageSeed};
@@ -63,6 +63,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
                 field,
                 message,
             }),
+            Kind::Strings => deserializer.deserialize_seq(Texts {
+                context,
+                number: field.number,
+            }),
             // As bytes: a lone surrogate or broken UTF-8 in one string must not refuse the request.
             Kind::String | Kind::Id { .. } | Kind::Bytes => {
                 deserializer.deserialize_bytes(Scalar { context, field })
@@ -115,6 +119,40 @@ impl<'de> Visitor<'de> for NestedSeed<'_> {
         }
         .deserialize(deserializer)?;
         self.context.write(|w| w.end(open));
+        Ok(())
+    }
+}
+
+/// Reads an array of strings as a repeated field; as an element, a string of it.
+#[derive(Clone, Copy)]
+struct Texts<'c> {
+    context: &'c Context,
+    number: u32,
+}
+
+impl<'de> DeserializeSeed<'de> for Texts<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Texts<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("an array of strings")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.context
+            .write(|w| w.bytes(self.number, text.as_bytes()));
         Ok(())
     }
 }
@@ -311,6 +349,6 @@ fn expecting(kind: Kind, f: &mut fmt::Formatter) -> fmt::Result {
         Kind::Double => f.write_str("a number"),
         Kind::Enum(names) => write!(f, "a number, or a name such as {}", names[names.len() - 1]),
         Kind::Message(_) => f.write_str("an object"),
-        Kind::Repeated(_) => f.write_str("an array"),
+        Kind::Repeated(_) | Kind::Strings => f.write_str("an array"),
     }
 }
