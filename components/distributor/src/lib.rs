@@ -1,1 +1,25 @@
-//! See ARCHITECTURE.md.
+//! Receives OTLP, checks it, and hands it to the partitions; see README.md.
+
+mod answer;
+mod config;
+mod grpc;
+mod http;
+mod limits;
+mod metrics;
+mod refusal;
+mod service;
+mod sink;
+mod spans;
+mod tenant;
+mod tenants;
+mod walk;
+
+pub use answer::Accepted;
+pub use config::{Config, SpanLog, SpanMetric, TenantLimits};
+pub use grpc::{EXPORT, add_methods, grpc_server};
+pub use http::{add_routes, router};
+pub use refusal::Refusal;
+pub use service::Service;
+pub use sink::{PartitionSink, Push, PushError, Pushed};
+pub use tenant::{HEADER, SINGLE_TENANT};
+pub use tenants::Shared;

@@ -26,7 +26,11 @@ pub enum Admission {
     /// All of it.
     Accept(Ticket),
     /// `batch` instead; None when nothing is left.
-    Filtered { batch: Option<SpanBatch>, discarded: Vec<Discarded>, ticket: Ticket },
+    Filtered {
+        batch: Option<SpanBatch>,
+        discarded: Vec<Discarded>,
+        ticket: Ticket,
+    },
 }
 
 /// A promise of room. Dropping it takes back what was counted for the batch; [`Ticket::stored`] keeps it.
@@ -54,10 +58,16 @@ impl Drop for Ticket {
         if self.stored {
             return;
         }
-        let Some(number) = state.find_tenant(&self.tenant) else { return };
+        let Some(number) = state.find_tenant(&self.tenant) else {
+            return;
+        };
         if let Some(Some(tenant)) = state.tenants.get_mut(number as usize) {
             let before = tenant.tracker.len();
-            tenant.track(|tracker| self.traces.iter().for_each(|&(hash, bytes)| tracker.retract(hash, bytes)));
+            tenant.track(|tracker| {
+                self.traces
+                    .iter()
+                    .for_each(|&(hash, bytes)| tracker.retract(hash, bytes))
+            });
             state.tracked -= before - tenant.tracker.len();
         }
         state.drop_if_unused(number);
@@ -66,7 +76,10 @@ impl Drop for Ticket {
 
 impl std::fmt::Debug for Ticket {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("tenant", &self.tenant).field("traces", &self.traces.len()).finish()
+        f.debug_struct("Ticket")
+            .field("tenant", &self.tenant)
+            .field("traces", &self.traces.len())
+            .finish()
     }
 }
 
@@ -90,12 +103,14 @@ impl Store {
         let now_ms = tracker_millis(now);
         let mut state = inner.state.borrow_mut();
         let state = &mut *state;
-        let runs = view.trace_runs().count() as u64;
+        let runs = view.trace_count() as u64;
         state.index_has_room(runs, inner.config.max_index_bytes)?;
         let number = state.tenant(tenant, &inner.shared, false)?;
         let Some(Some(entry)) = state.tenants.get_mut(number as usize) else {
             // Invariant: `State::tenant` returns the number of a tenant that is there.
-            return Err(Error::TooManyTenants { limit: crate::limits::MAX_TENANTS });
+            return Err(Error::TooManyTenants {
+                limit: crate::limits::MAX_TENANTS,
+            });
         };
         let before = entry.tracker.len();
         let all_live = entry.shared.live_traces.load(Relaxed).max(0) as u64;
@@ -107,7 +122,7 @@ impl Store {
         let all_live = entry.shared.live_traces.load(Relaxed).max(0) as u64;
         let elsewhere = all_live.saturating_sub(u64::from(entry.tracker.live()));
         let room = state.tracked < crate::limits::MAX_TRACKED_TRACES;
-        let mut sizes = Sizes::new(view);
+        let mut sizes = Sizes::new(&view);
         let mut traces = Vec::with_capacity(runs as usize);
         let mut rejected = Vec::new();
         let (mut created, mut received) = (0, 0);
@@ -116,7 +131,15 @@ impl Store {
                 let hash = inner.hash(number, trace);
                 let bytes = sizes.of(rows.clone());
                 received += bytes;
-                let (reason, total) = match tracker.offer(hash, bytes, now_ms, &inner.config.ages, &limits, elsewhere, room) {
+                let (reason, total) = match tracker.offer(
+                    hash,
+                    bytes,
+                    now_ms,
+                    &inner.config.ages,
+                    &limits,
+                    elsewhere,
+                    room,
+                ) {
                     Verdict::Accepted { became_live } => {
                         created += u64::from(became_live);
                         traces.push((hash, bytes));
@@ -125,14 +148,22 @@ impl Store {
                     Verdict::TooLarge { total } => (Reason::TraceTooLarge, total),
                     Verdict::TooManyLive => (Reason::LiveTracesExceeded, 0),
                 };
-                rejected.push(Rejected { trace, rows, bytes, reason, total });
+                rejected.push(Rejected {
+                    trace,
+                    rows,
+                    bytes,
+                    reason,
+                    total,
+                });
             }
         });
         state.tracked = state.tracked + entry.tracker.len() - before;
         entry.shared.traces_created.fetch_add(created, Relaxed);
         entry.shared.bytes_received.fetch_add(received, Relaxed);
         for reject in &rejected {
-            entry.shared.discard(reject.reason, reject.rows.len() as u64);
+            entry
+                .shared
+                .discard(reject.reason, reject.rows.len() as u64);
             if let Some(kept_back) = state.lines.pass(now.as_nanos()) {
                 log_rejected(tenant, reject, limits, kept_back);
             }
@@ -142,10 +173,19 @@ impl Store {
             false => Some(without(&view, &rejected, &mut state.builder)),
         };
         state.promised += traces.len() as u64;
-        let ticket = Ticket { store: self.clone(), tenant: tenant.into(), traces, stored: false };
+        let ticket = Ticket {
+            store: self.clone(),
+            tenant: tenant.into(),
+            traces,
+            stored: false,
+        };
         Ok(match kept {
             None => Admission::Accept(ticket),
-            Some(batch) => Admission::Filtered { batch, discarded: summary(&rejected), ticket },
+            Some(batch) => Admission::Filtered {
+                batch,
+                discarded: summary(&rejected),
+                ticket,
+            },
         })
     }
 }
@@ -158,22 +198,35 @@ pub(crate) fn tracker_millis(now: Instant) -> u32 {
 fn summary(rejected: &[Rejected]) -> Vec<Discarded> {
     let count = |reason| Discarded {
         reason,
-        spans: rejected.iter().filter(|r| r.reason == reason).map(|r| r.rows.len() as u64).sum(),
+        spans: rejected
+            .iter()
+            .filter(|r| r.reason == reason)
+            .map(|r| r.rows.len() as u64)
+            .sum(),
     };
-    Reason::ALL.map(count).into_iter().filter(|discarded| discarded.spans > 0).collect()
+    Reason::ALL
+        .map(count)
+        .into_iter()
+        .filter(|discarded| discarded.spans > 0)
+        .collect()
 }
 
 /// The rows between the rejected ones, as a batch of their own.
-fn without(view: &View<'_>, rejected: &[Rejected], builder: &mut vivace_model::SpanBatchBuilder) -> Option<SpanBatch> {
+fn without(
+    view: &View<'_>,
+    rejected: &[Rejected],
+    builder: &mut vivace_model::SpanBatchBuilder,
+) -> Option<SpanBatch> {
     builder.clear();
-    let mut at = 0;
-    let gaps = rejected.iter().map(|reject| reject.rows.clone()).chain([view.span_count()..view.span_count()]);
-    for gap in gaps {
-        // Never full: it gets fewer rows than one batch held already.
-        let full = builder.append_rows(view, at..gap.start).is_err();
-        debug_assert!(!full);
-        at = gap.end;
-    }
+    let starts = std::iter::once(0).chain(rejected.iter().map(|reject| reject.rows.end));
+    let ends = rejected
+        .iter()
+        .map(|reject| reject.rows.start)
+        .chain([view.span_count()]);
+    let kept = std::iter::zip(starts, ends).map(|(start, end)| start..end);
+    // Never full: it gets fewer rows than one batch held already.
+    let full = builder.append_row_ranges(view, kept).is_err();
+    debug_assert!(!full);
     builder.finish()
 }
 

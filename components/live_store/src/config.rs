@@ -27,7 +27,11 @@ impl Config {
     /// Shares of one shard's memory budget (0: there is none): 3/8 for batches, 1/8 for the index. What is left is for requests,
     /// queries and background work. The ages are Tempo's defaults (write-path.md §7.1).
     pub fn for_budget(budget_bytes: u64) -> Self {
-        let budget = if budget_bytes == 0 { BUDGET_WITHOUT_LIMIT } else { budget_bytes };
+        let budget = if budget_bytes == 0 {
+            BUDGET_WITHOUT_LIMIT
+        } else {
+            budget_bytes
+        };
         Self {
             ages: Ages {
                 max_trace_idle: Duration::from_secs(5),

@@ -41,10 +41,17 @@ impl Store {
             }
         }
         if !to_read.is_empty() {
-            inspected += self.read_back(tenant, trace, to_read, &mut fragments).await?;
+            inspected += self
+                .read_back(tenant, trace, to_read, &mut fragments)
+                .await?;
         }
         if inspected > 0 {
-            self.inner.shared.metrics.inspected.with_label_values(&[tenant, "traces"]).inc_by(inspected);
+            self.inner
+                .shared
+                .metrics
+                .inspected
+                .with_label_values(&[tenant, "traces"])
+                .inc_by(inspected);
         }
         Ok(fragments)
     }
@@ -52,16 +59,23 @@ impl Store {
     /// Oldest first.
     fn places(&self, tenant: &str, trace: TraceId) -> Vec<Place> {
         let state = self.inner.state.borrow();
-        let Some(number) = state.find_tenant(tenant) else { return Vec::new() };
+        let Some(number) = state.find_tenant(tenant) else {
+            return Vec::new();
+        };
         let hash = self.inner.hash(number, trace);
         let mut places = Vec::new();
         for (id, partition) in &state.partitions {
-            let Some(newest) = partition.batches.next().checked_sub(1) else { continue };
+            let Some(newest) = partition.batches.next().checked_sub(1) else {
+                continue;
+            };
             for at in partition.index.find(hash, newest) {
                 if let Some(batch) = partition.resident(at) {
                     places.push(Place::InMemory(batch.clone()));
                 } else if let Some(batch) = partition.batches.get(at) {
-                    places.push(Place::InLog { partition: *id, offset: batch.offset });
+                    places.push(Place::InLog {
+                        partition: *id,
+                        offset: batch.offset,
+                    });
                 }
             }
         }
@@ -82,16 +96,31 @@ impl Store {
             (partition, offset, read)
         });
         let mut reads = iter(reads).buffered(READS_AT_ONCE);
-        let mut gathered = Gathered { builder: SpanBatchBuilder::new(), trace, fragments };
+        let mut gathered = Gathered {
+            builder: SpanBatchBuilder::new(),
+            trace,
+            fragments,
+        };
         let mut total = 0;
         while let Some((partition, offset, read)) = reads.next().await {
-            let payload = read.map_err(|source| Error::Read { partition, offset, source })?;
+            let payload = read.map_err(|source| Error::Read {
+                partition,
+                offset,
+                source,
+            })?;
             // Gone: retention was faster. The same trace, asked for a moment later, would not have it either.
             let Some(payload) = payload else { continue };
             total += payload.len() as u64;
             self.inner.shared.metrics.read_back.inc();
-            let _charge = try_charge(payload.len() as u64, Kind::Query).map_err(|error| Error::Memory(error.to_string()))?;
-            gathered.add(tenant, payload).map_err(|reason| Error::Corrupt { partition, offset, reason })?;
+            let _charge = try_charge(payload.len() as u64, Kind::Query)
+                .map_err(|error| Error::Memory(error.to_string()))?;
+            gathered
+                .add(tenant, payload)
+                .map_err(|reason| Error::Corrupt {
+                    partition,
+                    offset,
+                    reason,
+                })?;
             vivace_shards::breathe().await;
         }
         gathered.finish();
@@ -110,14 +139,18 @@ impl Gathered<'_> {
     fn add(&mut self, tenant: &str, payload: Bytes) -> Result<(), String> {
         let (header, batch) = record::decode(payload).map_err(|error| error.to_string())?;
         let view = batch.view();
-        let Some(rows) = view.find_trace(self.trace) else { return Ok(()) };
+        let Some(rows) = view.find_trace(self.trace) else {
+            return Ok(());
+        };
         if header.tenant != tenant {
             return Ok(());
         }
         if self.builder.append_rows(&view, rows.clone()).is_err() {
             self.finish();
             // An empty builder takes what one batch held.
-            self.builder.append_rows(&view, rows).map_err(|full| full.to_string())?;
+            self.builder
+                .append_rows(&view, rows)
+                .map_err(|full| full.to_string())?;
         }
         if self.builder.estimated_bytes() > GATHERED_BYTES {
             self.finish();

@@ -3,11 +3,20 @@
 
 use prometheus::{Gauge, IntGauge, IntGaugeVec};
 use vivace_shards::metrics::{
-    self, DURATION_BUCKETS, counter, counter_vec, float_counter_vec, float_gauge, gauge, gauge_vec, histogram,
+    self, DURATION_BUCKETS, counter, counter_vec, float_counter_vec, float_gauge, gauge, gauge_vec,
+    histogram,
 };
 
 /// 64 KiB to 4 GiB.
-const SIZE_BUCKETS: &[f64] = &[65536.0, 1048576.0, 16777216.0, 67108864.0, 268435456.0, 1073741824.0, 4294967296.0];
+const SIZE_BUCKETS: &[f64] = &[
+    65536.0,
+    1048576.0,
+    16777216.0,
+    67108864.0,
+    268435456.0,
+    1073741824.0,
+    4294967296.0,
+];
 
 pub(crate) struct Metrics {
     pub ready: IntGauge,
@@ -35,20 +44,51 @@ impl Metrics {
             "reason",
             &["max_block_duration", "max_block_bytes", "immediate"],
         );
-        zero_vec("tempo_live_store_blocks_cleared_total", "Blocks removed.", "block_type", &["wal", "complete"]);
+        zero_vec(
+            "tempo_live_store_blocks_cleared_total",
+            "Blocks removed.",
+            "block_type",
+            &["wal", "complete"],
+        );
         zero_vec(
             "tempo_live_store_lagged_requests_total",
             "Requests refused because of lag.",
             "route",
-            &["/tempopb.Querier/SearchRecent", "/tempopb.Metrics/QueryRange"],
+            &[
+                "/tempopb.Querier/SearchRecent",
+                "/tempopb.Metrics/QueryRange",
+            ],
         );
-        counter("tempo_live_store_blocks_completed_total", "Blocks completed.");
-        counter("tempo_live_store_completion_retries_total", "Block completions tried again.");
-        counter("tempo_live_store_completion_failed_retries_total", "Repeated block completions that failed.");
-        counter("tempo_live_store_failed_completions_total", "Block completions that failed.");
-        gauge("tempo_live_store_complete_queue_length", "Blocks waiting for completion.");
-        histogram("tempo_live_store_completion_duration_seconds", "Time to complete a block.", DURATION_BUCKETS);
-        histogram("tempo_live_store_completion_size_bytes", "Size of completed blocks.", SIZE_BUCKETS);
+        counter(
+            "tempo_live_store_blocks_completed_total",
+            "Blocks completed.",
+        );
+        counter(
+            "tempo_live_store_completion_retries_total",
+            "Block completions tried again.",
+        );
+        counter(
+            "tempo_live_store_completion_failed_retries_total",
+            "Repeated block completions that failed.",
+        );
+        counter(
+            "tempo_live_store_failed_completions_total",
+            "Block completions that failed.",
+        );
+        gauge(
+            "tempo_live_store_complete_queue_length",
+            "Blocks waiting for completion.",
+        );
+        histogram(
+            "tempo_live_store_completion_duration_seconds",
+            "Time to complete a block.",
+            DURATION_BUCKETS,
+        );
+        histogram(
+            "tempo_live_store_completion_size_bytes",
+            "Size of completed blocks.",
+            SIZE_BUCKETS,
+        );
         let waited = float_counter_vec(
             "tempo_live_store_back_pressure_seconds_total",
             "Time that ingest was held back.",
@@ -57,13 +97,37 @@ impl Metrics {
         for reason in ["waiting_for_live_traces", "waiting_for_wal"] {
             waited.with_label_values(&[reason]);
         }
-        histogram("tempo_live_store_back_pressure_duration_seconds", "Waits that held ingest back.", DURATION_BUCKETS);
-        counter("tempo_live_store_local_blocks_flushed_total", "Blocks written to the object store.");
-        counter("tempo_live_store_local_flush_retries_total", "Flushes tried again.");
-        counter("tempo_live_store_local_flush_failed_retries_total", "Repeated flushes that failed.");
-        counter("tempo_live_store_local_failed_flushes_total", "Flushes that failed.");
-        histogram("tempo_live_store_local_flush_duration_seconds", "Time to flush a block.", DURATION_BUCKETS);
-        histogram("tempo_live_store_local_flush_size_bytes", "Size of flushed blocks.", SIZE_BUCKETS);
+        histogram(
+            "tempo_live_store_back_pressure_duration_seconds",
+            "Waits that held ingest back.",
+            DURATION_BUCKETS,
+        );
+        counter(
+            "tempo_live_store_local_blocks_flushed_total",
+            "Blocks written to the object store.",
+        );
+        counter(
+            "tempo_live_store_local_flush_retries_total",
+            "Flushes tried again.",
+        );
+        counter(
+            "tempo_live_store_local_flush_failed_retries_total",
+            "Repeated flushes that failed.",
+        );
+        counter(
+            "tempo_live_store_local_failed_flushes_total",
+            "Flushes that failed.",
+        );
+        histogram(
+            "tempo_live_store_local_flush_duration_seconds",
+            "Time to flush a block.",
+            DURATION_BUCKETS,
+        );
+        histogram(
+            "tempo_live_store_local_flush_size_bytes",
+            "Size of flushed blocks.",
+            SIZE_BUCKETS,
+        );
         Self {
             ready: gauge("tempo_live_store_ready", "1 when the live-store answers."),
             catch_up: float_gauge(
@@ -75,16 +139,28 @@ impl Metrics {
                 "1 for each partition this process owns.",
                 &["partition", "zone"],
             ),
-            index_entries: gauge("vivace_live_store_index_entries", "Entries of the trace index: one per trace and batch."),
+            index_entries: gauge(
+                "vivace_live_store_index_entries",
+                "Entries of the trace index: one per trace and batch.",
+            ),
             index_bytes: gauge("vivace_live_store_index_bytes", "Bytes of the trace index."),
-            resident_bytes: gauge("vivace_live_store_resident_bytes", "Bytes of batches held in memory."),
-            batches: gauge("vivace_live_store_batches", "Batches that lookups reach, in memory or in the log."),
+            resident_bytes: gauge(
+                "vivace_live_store_resident_bytes",
+                "Bytes of batches held in memory.",
+            ),
+            batches: gauge(
+                "vivace_live_store_batches",
+                "Batches that lookups reach, in memory or in the log.",
+            ),
             inspected: metrics::counter_vec(
                 "tempo_live_store_query_inspected_bytes_total",
                 "Bytes looked at for queries.",
                 &["tenant", "op"],
             ),
-            read_back: counter("vivace_live_store_read_back_total", "Records read back from the log for lookups."),
+            read_back: counter(
+                "vivace_live_store_read_back_total",
+                "Records read back from the log for lookups.",
+            ),
         }
     }
 }

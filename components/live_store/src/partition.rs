@@ -38,9 +38,13 @@ impl Partition {
         self.next_offset = batch.offset + 1;
         self.batches.push(batch);
         match bytes {
-            Some((batch, arrival, charge)) => self.resident.push_back(Resident { batch, arrival, _charge: charge }),
-            // Without this batch's bytes the older ones would no longer be a tail.
-            None => self.resident.clear(),
+            Some((batch, arrival, charge)) => self.resident.push_back(Resident {
+                batch,
+                arrival,
+                _charge: charge,
+            }),
+            // There was no room for it even without all others: they have gone, or they would no longer be a tail.
+            None => debug_assert!(self.resident.is_empty()),
         }
     }
 
@@ -48,11 +52,9 @@ impl Partition {
     pub fn resident(&self, number: u64) -> Option<&SpanBatch> {
         let first = self.batches.next() - self.resident.len() as u64;
         let at = number.checked_sub(first)?;
-        self.resident.get(at as usize).map(|resident| &resident.batch)
-    }
-
-    pub fn resident_bytes(&self) -> u64 {
-        self.resident.iter().map(|resident| resident.batch.as_bytes().len() as u64).sum()
+        self.resident
+            .get(at as usize)
+            .map(|resident| &resident.batch)
     }
 
     pub fn oldest_resident(&self) -> Option<u64> {
@@ -71,7 +73,11 @@ impl Partition {
         if oldest.offset >= offset {
             return None;
         }
-        let freed = if self.resident.len() as u64 == self.batches.len() { self.evict_oldest() } else { None };
+        let freed = if self.resident.len() as u64 == self.batches.len() {
+            self.evict_oldest()
+        } else {
+            None
+        };
         self.batches.pop();
         for _ in 0..oldest.traces {
             self.index.pop();

@@ -36,7 +36,11 @@ pub struct Replayed {
 impl Store {
     /// Takes in all records of a source, one at a time, within the store's memory: older batches give up their bytes as newer ones come.
     /// An error says at which offset the source failed; what was read until then is in.
-    pub async fn replay(&self, partition: u32, source: &mut impl RecordSource) -> Result<Replayed, Error> {
+    pub async fn replay(
+        &self,
+        partition: u32,
+        source: &mut impl RecordSource,
+    ) -> Result<Replayed, Error> {
         let mut report = Replayed::default();
         let mut lines = Throttle::new(BAD_RECORD_LINES_PER_SECOND);
         loop {
@@ -66,7 +70,9 @@ impl Store {
                     if let Some(kept_back) = lines.pass(Instant::now().as_nanos()) {
                         tracing::error!(partition, offset, %error, kept_back, "a record of the log cannot be decoded and is skipped");
                     }
-                    report.first_undecodable.get_or_insert_with(|| (offset, error.to_string()));
+                    report
+                        .first_undecodable
+                        .get_or_insert_with(|| (offset, error.to_string()));
                 }
             }
             vivace_shards::breathe().await;
@@ -89,7 +95,11 @@ impl Store {
         let state = self.inner.state.borrow();
         if state.index_has_room(1, limit).is_err() {
             let used = state.index_bytes();
-            tracing::warn!(used, limit, "the trace index is full after replay: ingest is refused until the log's retention removes records");
+            tracing::warn!(
+                used,
+                limit,
+                "the trace index is full after replay: ingest is refused until the log's retention removes records"
+            );
         }
     }
 }

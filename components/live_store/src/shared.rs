@@ -67,8 +67,15 @@ impl Shared {
     /// The metrics are exported as long as the `Arc` lives.
     pub fn new(seed: u64, first_tenant: &str) -> Arc<Self> {
         let directory = Directory::new(MAX_TENANTS, seed);
-        let first = directory.join(first_tenant, TenantShared::default, |_| true).ok();
-        let shared = Arc::new(Self { directory, nobody: Arc::default(), _first: first, metrics: Metrics::register() });
+        let first = directory
+            .join(first_tenant, TenantShared::default, |_| true)
+            .ok();
+        let shared = Arc::new(Self {
+            directory,
+            nobody: Arc::default(),
+            _first: first,
+            metrics: Metrics::register(),
+        });
         let collector = TenantCollector(Arc::downgrade(&shared));
         if let Err(error) = vivace_shards::metrics::register(Box::new(collector)) {
             tracing::error!(%error, "the live-store's per-tenant metrics are not exported");
@@ -80,7 +87,9 @@ impl Shared {
         let busy = |tenant: &TenantShared| tenant.live_traces.load(Relaxed) > 0;
         self.directory
             .join(tenant, TenantShared::default, busy)
-            .map_err(|full| Error::TooManyTenants { limit: full.capacity })
+            .map_err(|full| Error::TooManyTenants {
+                limit: full.capacity,
+            })
     }
 
     /// For data that must be taken in although there is no room for one more tenant.
@@ -93,22 +102,42 @@ impl Shared {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let mut created = Computed::counter("tempo_live_store_traces_created_total", "Traces that became live.");
+        let mut created = Computed::counter(
+            "tempo_live_store_traces_created_total",
+            "Traces that became live.",
+        );
         let mut live = Computed::gauge("tempo_live_store_live_traces", "Traces that are live.");
-        let mut bytes = Computed::gauge("tempo_live_store_live_trace_bytes", "Bytes of traces that are live.");
-        let mut received = Computed::counter("tempo_live_store_bytes_received_total", "Bytes taken in.");
-        let mut processed = Computed::counter("tempo_live_store_records_processed_total", "Records taken in.");
-        let mut dropped = Computed::counter("tempo_live_store_records_dropped_total", "Records not taken in.");
-        let mut discarded = Computed::counter("tempo_discarded_spans_total", "Spans that were discarded.");
+        let mut bytes = Computed::gauge(
+            "tempo_live_store_live_trace_bytes",
+            "Bytes of traces that are live.",
+        );
+        let mut received =
+            Computed::counter("tempo_live_store_bytes_received_total", "Bytes taken in.");
+        let mut processed = Computed::counter(
+            "tempo_live_store_records_processed_total",
+            "Records taken in.",
+        );
+        let mut dropped = Computed::counter(
+            "tempo_live_store_records_dropped_total",
+            "Records not taken in.",
+        );
+        let mut discarded =
+            Computed::counter("tempo_discarded_spans_total", "Spans that were discarded.");
         let mut visit = |name: &str, tenant: &TenantShared| {
             let label = [("tenant", name)];
             created.push(&label, tenant.traces_created.load(Relaxed) as f64);
             live.push(&label, tenant.live_traces.load(Relaxed) as f64);
             bytes.push(&label, tenant.live_bytes.load(Relaxed) as f64);
-            received.push(&[("tenant", name), ("data_type", "trace")], tenant.bytes_received.load(Relaxed) as f64);
+            received.push(
+                &[("tenant", name), ("data_type", "trace")],
+                tenant.bytes_received.load(Relaxed) as f64,
+            );
             processed.push(&label, tenant.records_processed.load(Relaxed) as f64);
-            let is_first = self._first.as_ref().is_some_and(|first| std::ptr::eq(&**first, tenant));
-            let mut counts = |family: &mut Computed, reason: &str, count: &AtomicU64| {
+            let is_first = self
+                ._first
+                .as_ref()
+                .is_some_and(|first| std::ptr::eq(&**first, tenant));
+            let counts = |family: &mut Computed, reason: &str, count: &AtomicU64| {
                 let count = count.load(Relaxed);
                 if count > 0 || is_first {
                     family.push(&[("reason", reason), ("tenant", name)], count as f64);
@@ -126,7 +155,9 @@ impl Shared {
         if nobody.records_processed.load(Relaxed) + nobody.records_dropped[0].load(Relaxed) > 0 {
             visit(NOBODY, nobody);
         }
-        let families = [created, live, bytes, received, processed, dropped, discarded];
+        let families = [
+            created, live, bytes, received, processed, dropped, discarded,
+        ];
         families.into_iter().filter_map(Computed::finish).collect()
     }
 }
@@ -140,6 +171,9 @@ impl Collector for TenantCollector {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.0.upgrade().map(|shared| shared.collect()).unwrap_or_default()
+        self.0
+            .upgrade()
+            .map(|shared| shared.collect())
+            .unwrap_or_default()
     }
 }

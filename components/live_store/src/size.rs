@@ -1,7 +1,9 @@
 //! How large a trace's spans would be as OTLP: that is the size which `max_bytes_per_trace` limits.
 
-use vivace_model::{AttributesView, EventView, LinkView, ResourceView, ScopeView, SpanView, ValueView, View};
 use std::ops::Range;
+use vivace_model::{
+    AttributesView, EventView, LinkView, ResourceView, ScopeView, SpanView, ValueView, View,
+};
 
 /// Bytes of a varint.
 fn varint(value: u64) -> u64 {
@@ -14,7 +16,11 @@ fn field(len: u64) -> u64 {
 }
 
 fn text(text: &str) -> u64 {
-    if text.is_empty() { 0 } else { field(text.len() as u64) }
+    if text.is_empty() {
+        0
+    } else {
+        field(text.len() as u64)
+    }
 }
 
 fn number(value: u64) -> u64 {
@@ -29,17 +35,20 @@ fn value(value: ValueView<'_>) -> u64 {
         ValueView::Int(value) => 1 + varint(value.cast_unsigned()),
         ValueView::Double(_) => 9,
         ValueView::Bytes(bytes) => field(bytes.len() as u64),
-        ValueView::Array(list) => field(list.iter().map(|(_, element)| field(self::value(element))).sum()),
-        ValueView::KvList(list) => field(list.iter().map(|(key, element)| field(text(key) + field(self::value(element)))).sum()),
+        ValueView::Array(list) => field(list.map(|element| field(self::value(element))).sum()),
+        ValueView::KvList(list) => field(attributes(list)),
     }
 }
 
 fn attributes(attributes: AttributesView<'_>) -> u64 {
-    attributes.iter().map(|(key, element)| field(text(key) + field(value(element)))).sum()
+    attributes
+        .map(|(key, element)| field(text(key) + field(value(element))))
+        .sum()
 }
 
 fn resource(resource: ResourceView<'_>) -> u64 {
-    field(attributes(resource.attributes()) + number(resource.dropped_attributes_count().into())) + text(resource.schema_url())
+    field(attributes(resource.attributes()) + number(resource.dropped_attributes_count().into()))
+        + text(resource.schema_url())
 }
 
 fn scope(scope: ScopeView<'_>) -> u64 {
@@ -48,22 +57,39 @@ fn scope(scope: ScopeView<'_>) -> u64 {
 }
 
 fn event(event: EventView<'_>) -> u64 {
-    field(9 + text(event.name()) + attributes(event.attributes()) + number(event.dropped_attributes_count().into()))
+    field(
+        9 + text(event.name())
+            + attributes(event.attributes())
+            + number(event.dropped_attributes_count().into()),
+    )
 }
 
 fn link(link: LinkView<'_>) -> u64 {
     let ids = field(link.trace_id().len() as u64) + field(link.span_id().len() as u64);
     let flags = if link.flags() == 0 { 0 } else { 5 };
-    field(ids + flags + text(link.trace_state()) + attributes(link.attributes()) + number(link.dropped_attributes_count().into()))
+    field(
+        ids + flags
+            + text(link.trace_state())
+            + attributes(link.attributes())
+            + number(link.dropped_attributes_count().into()),
+    )
 }
 
 fn span(span: SpanView<'_>) -> u64 {
     /// Trace id, span id, start, end.
     const FIXED: u64 = 18 + 10 + 9 + 9;
-    let parent = if span.parent_span_id().is_some() { 10 } else { 0 };
+    let parent = if span.parent_span_id().is_some() {
+        10
+    } else {
+        0
+    };
     let flags = if span.flags() == 0 { 0 } else { 5 };
     let status = number(span.status_code().cast_unsigned().into()) + text(span.status_message());
-    let dropped = [span.dropped_attributes_count(), span.dropped_events_count(), span.dropped_links_count()];
+    let dropped = [
+        span.dropped_attributes_count(),
+        span.dropped_events_count(),
+        span.dropped_links_count(),
+    ];
     field(
         FIXED
             + parent
@@ -74,44 +100,50 @@ fn span(span: SpanView<'_>) -> u64 {
             + attributes(span.attributes())
             + span.events().map(event).sum::<u64>()
             + span.links().map(link).sum::<u64>()
-            + dropped.into_iter().map(|count| number(count.into())).sum::<u64>()
+            + dropped
+                .into_iter()
+                .map(|count| number(count.into()))
+                .sum::<u64>()
             + if status == 0 { 0 } else { field(status) },
     )
 }
 
 /// Sizes of one batch's traces; resources and scopes are measured once.
 pub(crate) struct Sizes<'a> {
-    view: View<'a>,
+    view: &'a View<'a>,
     /// Per pair of resource and scope met so far: its size.
-    contexts: Vec<((u32, u32), u64)>,
+    contexts: Vec<((usize, usize), u64)>,
 }
 
 impl<'a> Sizes<'a> {
-    pub fn new(view: View<'a>) -> Self {
-        Self { view, contexts: Vec::new() }
+    pub fn new(view: &'a View<'a>) -> Self {
+        Self {
+            view,
+            contexts: Vec::new(),
+        }
     }
 
     /// The OTLP size of a run of rows of one trace, with each of its resources and scopes counted once.
     pub fn of(&mut self, rows: Range<usize>) -> u64 {
         let mut total = 0;
-        let mut seen: Vec<(u32, u32)> = Vec::new();
+        let mut seen: Vec<(usize, usize)> = Vec::new();
         for row in rows {
-            let view = self.view.span(row);
-            total += span(view);
-            let context = (view.resource_index() as u32, view.scope_index() as u32);
+            let row = self.view.span(row);
+            total += span(row);
+            let context = (row.resource_index(), row.scope_index());
             if seen.last() != Some(&context) && !seen.contains(&context) {
                 seen.push(context);
-                total += self.context(context, view);
+                total += self.context(context);
             }
         }
         total
     }
 
-    fn context(&mut self, context: (u32, u32), span: SpanView<'_>) -> u64 {
+    fn context(&mut self, context: (usize, usize)) -> u64 {
         if let Some((_, size)) = self.contexts.iter().find(|(known, _)| *known == context) {
             return *size;
         }
-        let size = resource(span.resource()) + scope(span.scope());
+        let size = resource(self.view.resource(context.0)) + scope(self.view.scope(context.1));
         self.contexts.push((context, size));
         size
     }

@@ -27,11 +27,21 @@ pub(crate) struct Tenant {
 impl Tenant {
     /// Runs `change` on the tracker and tells the other shards how the numbers of live traces and bytes changed.
     pub fn track<T>(&mut self, change: impl FnOnce(&mut Tracker) -> T) -> T {
-        let before = (i64::from(self.tracker.live()), self.tracker.live_bytes() as i64);
+        let before = (
+            i64::from(self.tracker.live()),
+            self.tracker.live_bytes() as i64,
+        );
         let out = change(&mut self.tracker);
-        let after = (i64::from(self.tracker.live()), self.tracker.live_bytes() as i64);
-        self.shared.live_traces.fetch_add(after.0 - before.0, Relaxed);
-        self.shared.live_bytes.fetch_add(after.1 - before.1, Relaxed);
+        let after = (
+            i64::from(self.tracker.live()),
+            self.tracker.live_bytes() as i64,
+        );
+        self.shared
+            .live_traces
+            .fetch_add(after.0 - before.0, Relaxed);
+        self.shared
+            .live_bytes
+            .fetch_add(after.1 - before.1, Relaxed);
         out
     }
 }
@@ -47,6 +57,8 @@ pub(crate) struct State {
     /// Index entries promised to admitted batches that are not inserted yet.
     pub promised: u64,
     pub live_bytes: u64,
+    /// What the index takes from the shard's budget.
+    index_charge: Charge,
     arrivals: u64,
     pub builder: SpanBatchBuilder,
     pub lines: Throttle,
@@ -62,6 +74,7 @@ impl State {
             tracked: 0,
             promised: 0,
             live_bytes: 0,
+            index_charge: memory::charge(0, Kind::LiveData),
             arrivals: 0,
             builder: SpanBatchBuilder::new(),
             lines: Throttle::new(DISCARD_LINES_PER_SECOND),
@@ -82,7 +95,13 @@ impl State {
             Err(_) if must => shared.nobody(),
             Err(error) => return Err(error),
         };
-        let tenant = Tenant { name: name.into(), shared, tracker: Tracker::default(), batches: 0, swept_at: 0 };
+        let tenant = Tenant {
+            name: name.into(),
+            shared,
+            tracker: Tracker::default(),
+            batches: 0,
+            swept_at: 0,
+        };
         let number = match self.free_tenants.pop() {
             Some(number) => {
                 self.tenants[number as usize] = Some(tenant);
@@ -99,7 +118,9 @@ impl State {
 
     /// Forgets a tenant that has neither data nor active traces here.
     pub fn drop_if_unused(&mut self, number: u32) {
-        let Some(slot) = self.tenants.get_mut(number as usize) else { return };
+        let Some(slot) = self.tenants.get_mut(number as usize) else {
+            return;
+        };
         if let Some(tenant) = slot
             && tenant.batches == 0
             && tenant.tracker.is_empty()
@@ -111,7 +132,10 @@ impl State {
     }
 
     pub fn index_bytes(&self) -> u64 {
-        self.partitions.values().map(|p| (p.index.bytes() + p.batches.bytes()) as u64).sum()
+        self.partitions
+            .values()
+            .map(|p| (p.index.bytes() + p.batches.bytes()) as u64)
+            .sum()
     }
 
     /// Whether `entries` more fit the index, beside those promised already.
@@ -119,7 +143,8 @@ impl State {
         /// What an entry costs at worst, while its table is half empty.
         const ENTRY_BYTES: u64 = 32;
         let used = self.index_bytes() + self.promised * ENTRY_BYTES;
-        let crowded = |p: &Partition| p.index.entries() + self.promised + entries > MAX_INDEX_ENTRIES;
+        let crowded =
+            |p: &Partition| p.index.entries() + self.promised + entries > MAX_INDEX_ENTRIES;
         if used + entries * ENTRY_BYTES > limit || self.partitions.values().any(crowded) {
             return Err(Error::IndexFull { used, limit });
         }
@@ -128,8 +153,13 @@ impl State {
 
     /// Gives up the bytes of the batch that arrived first of all that are in memory. False if none is.
     pub fn evict_oldest(&mut self) -> bool {
-        let oldest = self.partitions.values_mut().filter_map(|p| p.oldest_resident().map(|arrival| (arrival, p)));
-        let Some((_, partition)) = oldest.min_by_key(|(arrival, _)| *arrival) else { return false };
+        let oldest = self
+            .partitions
+            .values_mut()
+            .filter_map(|p| p.oldest_resident().map(|arrival| (arrival, p)));
+        let Some((_, partition)) = oldest.min_by_key(|(arrival, _)| *arrival) else {
+            return false;
+        };
         self.live_bytes -= partition.evict_oldest().unwrap_or(0);
         true
     }
@@ -176,11 +206,29 @@ impl State {
             self.live_bytes += bytes;
             (batch, arrival, charge)
         });
-        partition.push(Batch { offset, tenant, traces }, resident);
+        partition.push(
+            Batch {
+                offset,
+                tenant,
+                traces,
+            },
+            resident,
+        );
         if let Some(Some(tenant)) = self.tenants.get_mut(tenant as usize) {
             tenant.batches += 1;
         }
+        self.charge_index();
         new
+    }
+
+    /// Charges what the index has become; its growth cannot be refused here, [`State::index_has_room`] has allowed it.
+    fn charge_index(&mut self) {
+        /// Growing and shrinking less than this is not worth a charge.
+        const STEP: u64 = 64 << 10;
+        let bytes = self.index_bytes();
+        if bytes.abs_diff(self.index_charge.bytes()) > STEP {
+            self.index_charge = memory::charge(bytes, Kind::LiveData);
+        }
     }
 
     /// Drops the oldest batch of a partition if its offset is below `offset`. Returns the index entries that this took, or None.
@@ -191,6 +239,7 @@ impl State {
             tenant.batches -= 1;
         }
         self.drop_if_unused(batch.tenant);
+        self.charge_index();
         Some(batch.traces)
     }
 }

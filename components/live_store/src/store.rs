@@ -2,7 +2,7 @@
 
 use crate::admit::tracker_millis;
 use crate::config::Config;
-use crate::error::{BoxError, Error};
+use crate::error::BoxError;
 use crate::limits::WORK_PER_BREATH;
 use crate::shared::Shared;
 use crate::state::State;
@@ -25,7 +25,11 @@ const MAINTENANCE_PERIOD: Duration = Duration::from_secs(1);
 /// Reads a record back that was appended to the log earlier.
 pub trait RecordReader {
     /// The record's payload; None when the log no longer has it.
-    fn read(&self, partition: u32, offset: u64) -> LocalBoxFuture<'_, Result<Option<Bytes>, BoxError>>;
+    fn read(
+        &self,
+        partition: u32,
+        offset: u64,
+    ) -> LocalBoxFuture<'_, Result<Option<Bytes>, BoxError>>;
 }
 
 /// The live-store of one shard; cheap to clone.
@@ -85,10 +89,19 @@ impl Store {
 
     /// Announces a partition that this shard owns.
     pub fn own(&self, partition: u32) {
-        let Inner { state, shared, config, .. } = &*self.inner;
+        let Inner {
+            state,
+            shared,
+            config,
+            ..
+        } = &*self.inner;
         state.borrow_mut().partitions.entry(partition).or_default();
         let labels = [partition.to_string(), config.zone.clone()];
-        shared.metrics.partition_owned.with_label_values(&labels).set(1);
+        shared
+            .metrics
+            .partition_owned
+            .with_label_values(&labels)
+            .set(1);
     }
 
     /// Takes a durable batch in. It is seen by every lookup from now on. A second delivery of an offset is ignored.
@@ -99,18 +112,37 @@ impl Store {
     }
 
     /// Returns how many of its traces are new, None for a second delivery.
-    pub(crate) fn take_in(&self, partition: u32, offset: u64, tenant: &str, batch: SpanBatch) -> Option<u64> {
+    pub(crate) fn take_in(
+        &self,
+        partition: u32,
+        offset: u64,
+        tenant: &str,
+        batch: SpanBatch,
+    ) -> Option<u64> {
         let inner = &*self.inner;
         let mut state = inner.state.borrow_mut();
-        if state.partitions.get(&partition).is_some_and(|p| offset < p.next_offset) {
+        if state
+            .partitions
+            .get(&partition)
+            .is_some_and(|p| offset < p.next_offset)
+        {
             return None;
         }
         // Invariant: with `must` it does not fail.
         let number = state.tenant(tenant, &inner.shared, true).ok()?;
         let whole = batch.clone();
         let view = whole.view();
-        let hashes = view.trace_runs().map(|(trace, _)| inner.hash(number, trace));
-        let new = state.insert(partition, offset, number, batch, hashes, inner.config.max_live_bytes);
+        let hashes = view
+            .trace_runs()
+            .map(|(trace, _)| inner.hash(number, trace));
+        let new = state.insert(
+            partition,
+            offset,
+            number,
+            batch,
+            hashes,
+            inner.config.max_live_bytes,
+        );
         if let Some(Some(tenant)) = state.tenants.get(number as usize) {
             tenant.shared.records_processed.fetch_add(1, Relaxed);
         }
@@ -121,7 +153,11 @@ impl Store {
     pub async fn forget_before(&self, partition: u32, offset: u64) {
         let mut work = 0;
         loop {
-            let entries = self.inner.state.borrow_mut().forget_oldest(partition, offset);
+            let entries = self
+                .inner
+                .state
+                .borrow_mut()
+                .forget_oldest(partition, offset);
             let Some(entries) = entries else { break };
             work += entries as usize + 1;
             if work > WORK_PER_BREATH {
@@ -141,7 +177,11 @@ impl Store {
 
     /// How long the start took until everything was replayed; `tempo_live_store_catch_up_duration_seconds`.
     pub fn caught_up_after(&self, duration: Duration) {
-        self.inner.shared.metrics.catch_up.set(duration.as_secs_f64());
+        self.inner
+            .shared
+            .metrics
+            .catch_up
+            .set(duration.as_secs_f64());
     }
 
     /// Runs for as long as the store: ends traces that are no longer live, gives memory back under pressure, keeps the gauges right.
@@ -162,7 +202,9 @@ impl Store {
             {
                 let mut state = self.inner.state.borrow_mut();
                 let state = &mut *state;
-                let Some(slot) = state.tenants.get_mut(number as usize) else { return };
+                let Some(slot) = state.tenants.get_mut(number as usize) else {
+                    return;
+                };
                 work += 1;
                 if let Some(tenant) = slot {
                     let before = tenant.tracker.len();
@@ -193,7 +235,9 @@ impl Store {
 
     fn report(&self) {
         let state = self.inner.state.borrow();
-        let sum = |of: fn(&crate::partition::Partition) -> u64| state.partitions.values().map(of).sum::<u64>() as i64;
+        let sum = |of: fn(&crate::partition::Partition) -> u64| {
+            state.partitions.values().map(of).sum::<u64>() as i64
+        };
         let now = [
             sum(|p| p.index.entries()),
             state.index_bytes() as i64,
@@ -209,7 +253,12 @@ impl Inner {
     /// The gauges are for the process: each shard adds what changed on it.
     fn report(&self, now: [i64; 4]) {
         let metrics = &self.shared.metrics;
-        let gauges = [&metrics.index_entries, &metrics.index_bytes, &metrics.resident_bytes, &metrics.batches];
+        let gauges = [
+            &metrics.index_entries,
+            &metrics.index_bytes,
+            &metrics.resident_bytes,
+            &metrics.batches,
+        ];
         let before = self.reported.replace(now);
         for ((gauge, now), before) in gauges.into_iter().zip(now).zip(before) {
             gauge.add(now - before);
