@@ -1,0 +1,56 @@
+//! A trace in the form that the client asked for (http-api.md §2, §4.2).
+
+use http::StatusCode;
+use prost::Message as _;
+use vivace_protocol::tempopb::TraceByIdMetrics;
+use vivace_protocol::trace::{
+    Combined, to_json_llm_pausing, to_json_v1_pausing, to_json_v2_pausing,
+};
+use vivace_shards::http::Response;
+use vivace_shards::http::response;
+
+use crate::accept::Form;
+
+const JSON: &str = "application/json";
+const PROTOBUF: &str = "application/protobuf";
+const LLM: &str = "application/vnd.grafana.llm";
+const LLM_JSON: &str = "application/vnd.grafana.llm+json";
+
+/// A `Trace`; 404 when there is none, 422 when it is larger than the limit: v1 knows no partial answers.
+pub async fn v1(combined: Combined, form: Form) -> Response {
+    if combined.is_empty() {
+        return response::empty(StatusCode::NOT_FOUND);
+    }
+    if let Some(text) = combined.too_large_error() {
+        return response::text(StatusCode::UNPROCESSABLE_ENTITY, text);
+    }
+    let (kind, body) = match form {
+        Form::Protobuf => (PROTOBUF, combined.trace.encode_to_vec()),
+        Form::Json => (JSON, json_v1(&combined).await),
+        Form::Llm => (LLM, json_v1(&combined).await),
+    };
+    response::with_type(StatusCode::OK, kind, body)
+}
+
+async fn json_v1(combined: &Combined) -> Vec<u8> {
+    to_json_v1_pausing(&combined.trace, vivace_shards::breathe)
+        .await
+        .into_bytes()
+}
+
+/// A `TraceByIDResponse`; 200 also when nothing was found.
+pub async fn v2(combined: Combined, metrics: TraceByIdMetrics, form: Form) -> Response {
+    let answer = combined.into_response(metrics);
+    let (kind, body) = match form {
+        Form::Protobuf => (PROTOBUF, answer.encode_to_vec()),
+        Form::Json => {
+            let text = to_json_v2_pausing(&answer, vivace_shards::breathe).await;
+            (JSON, text.into_bytes())
+        }
+        Form::Llm => {
+            let text = to_json_llm_pausing(&answer, vivace_shards::breathe).await;
+            (LLM_JSON, text.into_bytes())
+        }
+    };
+    response::with_type(StatusCode::OK, kind, body)
+}
