@@ -85,7 +85,7 @@ impl Shard {
             timers: RefCell::default(),
             clock: parts.clock,
             rng: parts.rng,
-            stats: Stats::new(parts.id),
+            stats: Stats::new(parts.id, parts.driver),
             run: parts.run,
             sim: parts.sim,
             root: RefCell::new(None),

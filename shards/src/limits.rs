@@ -11,6 +11,9 @@ pub const BREATH: Duration = Duration::from_micros(200);
 /// A single poll longer than this is counted as a stall.
 pub const STALL: Duration = Duration::from_millis(2);
 
+/// A stall longer than this is also logged as a warning.
+pub const LONG_STALL: Duration = Duration::from_millis(100);
+
 /// Tasks polled before the clock and the inbox are looked at again, whatever they cost.
 pub const POLLS_PER_SLICE: usize = 4096;
 
@@ -35,3 +38,36 @@ pub const URING_ENTRIES: [u32; 2] = [1024, 256];
 /// Rounds of waking and dropping tasks when a shard ends; a task that is still there after these
 /// keeps re-creating itself and is leaked rather than looped over for ever.
 pub const CANCEL_ROUNDS: usize = 1000;
+
+/// Reads, and writes, that wait for the disk lane; the next one waits on its shard.
+pub const DISK_QUEUE: usize = 1024;
+
+/// Reads the disk lane has under way at once.
+pub const DISK_READ_DEPTH: usize = 64;
+
+/// Writes and syncs the disk lane has under way at once.
+pub const DISK_WRITE_DEPTH: usize = 32;
+
+/// Threads of the disk lane that read, where io_uring is not used.
+pub const DISK_READ_THREADS: usize = 4;
+
+/// Threads of the disk lane that write and sync, where io_uring is not used.
+pub const DISK_WRITE_THREADS: usize = 2;
+
+/// Threads for opening, renaming, listing, allocating; apart from the lane, so that none of it delays a sync.
+pub const DISK_META_THREADS: usize = 2;
+
+/// Calls that wait for those threads.
+pub const DISK_META_QUEUE: usize = 256;
+
+/// Most bytes of one read.
+pub const DISK_READ_BYTES: usize = 1 << 30;
+
+/// Buffers handed to the kernel in one write; longer lists are written in several.
+pub const DISK_WRITE_BUFFERS: usize = 1024;
+
+/// How often an interrupted request is submitted again before it fails.
+pub const DISK_RETRIES: u32 = 1000;
+
+/// Entries of one directory.
+pub const DISK_DIR_ENTRIES: usize = 1_000_000;

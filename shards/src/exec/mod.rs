@@ -6,6 +6,8 @@ mod queues;
 mod registry;
 mod slice;
 mod task;
+#[cfg(test)]
+mod tests;
 
 pub use breathe::{breathe, yield_now};
 pub(crate) use inbox::Inbox;

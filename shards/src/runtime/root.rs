@@ -103,7 +103,7 @@ fn run_slice(shard: &Rc<Shard>) -> bool {
         }
     };
     if polls > 0 {
-        shard.stats.sliced(now - started);
+        shard.stats.sliced(shard.registry.len());
     }
     left
 }

@@ -3,6 +3,8 @@
 mod clock;
 mod interval;
 mod sleep;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub(crate) use clock::Clock;

@@ -3,11 +3,14 @@
 //! What is sent is owned by the receiver. A full mailbox is back-pressure: the sender waits or
 //! tells its caller to come back later.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+mod meter;
+mod oneshot;
+#[cfg(test)]
+mod tests;
 
-use tokio::sync::oneshot as cell;
+pub use oneshot::{Dropped, Promise, Reply, oneshot};
+
+use meter::Meter;
 
 /// Why a message was not taken; it comes back.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,12 +45,14 @@ pub struct Closed<T>(pub T);
 /// The sending side. Clone it freely.
 pub struct Sender<T> {
     inner: flume::Sender<T>,
+    meter: Option<Meter>,
 }
 
 impl<T> Clone for Sender<T> {
     fn clone(&self) -> Self {
         Sender {
             inner: self.inner.clone(),
+            meter: self.meter.clone(),
         }
     }
 }
@@ -60,24 +65,48 @@ pub struct Receiver<T> {
 /// A mailbox for at most `capacity` messages (at least one).
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let (tx, rx) = flume::bounded(capacity.max(1));
-    (Sender { inner: tx }, Receiver { inner: rx })
+    let sender = Sender {
+        inner: tx,
+        meter: None,
+    };
+    (sender, Receiver { inner: rx })
+}
+
+/// A [`bounded`] mailbox whose depth, and how often it was full, are exported under `name`.
+/// Mailboxes of one name are added up.
+pub fn named<T: Send + 'static>(name: &'static str, capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let (mut tx, rx) = bounded(capacity);
+    tx.meter = Some(Meter::new(name, &tx.inner));
+    (tx, rx)
 }
 
 impl<T> Sender<T> {
     /// Sends without waiting.
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         self.inner.try_send(message).map_err(|e| match e {
-            flume::TrySendError::Full(m) => TrySendError::Full(m),
+            flume::TrySendError::Full(m) => {
+                self.count_full();
+                TrySendError::Full(m)
+            }
             flume::TrySendError::Disconnected(m) => TrySendError::Closed(m),
         })
     }
 
     /// Sends, waiting for room. Dropping the future before it resolves sends nothing.
     pub async fn send(&self, message: T) -> Result<(), Closed<T>> {
+        if self.inner.is_full() {
+            self.count_full();
+        }
         self.inner
             .send_async(message)
             .await
             .map_err(|e| Closed(e.0))
+    }
+
+    fn count_full(&self) {
+        if let Some(meter) = &self.meter {
+            meter.full();
+        }
     }
 
     /// Messages waiting.
@@ -120,43 +149,5 @@ impl<T> Receiver<T> {
     /// Whether no message waits.
     pub fn is_empty(&self) -> bool {
         self.inner.is_empty()
-    }
-}
-
-/// The side of a one-shot channel that answers, once.
-pub struct Reply<T>(cell::Sender<T>);
-
-/// The side that waits for the answer.
-#[must_use = "a Promise does nothing until awaited"]
-pub struct Promise<T>(cell::Receiver<T>);
-
-/// The answering side was dropped without an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the other side went away without an answer")]
-pub struct Dropped;
-
-/// A channel for exactly one message.
-pub fn oneshot<T>() -> (Reply<T>, Promise<T>) {
-    let (tx, rx) = cell::channel();
-    (Reply(tx), Promise(rx))
-}
-
-impl<T> Reply<T> {
-    /// Answers. Gives the message back if nobody waits any more.
-    pub fn send(self, message: T) -> Result<(), T> {
-        self.0.send(message)
-    }
-
-    /// Whether nobody waits any more.
-    pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-}
-
-impl<T> Future for Promise<T> {
-    type Output = Result<T, Dropped>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(|_| Dropped)
     }
 }
