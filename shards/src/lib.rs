@@ -4,6 +4,8 @@
 //! Nothing here knows what a trace is. Everything that touches the operating system (clock,
 //! randomness, sockets, files) goes through this crate, so that the simulator can stand in for it.
 
+pub mod grpc;
+pub mod http;
 pub mod limits;
 pub mod mailbox;
 pub mod memory;
@@ -14,6 +16,7 @@ pub mod runtime;
 pub mod shutdown;
 pub mod side;
 pub mod sim;
+pub mod testing;
 pub mod time;
 
 mod context;
