@@ -1,6 +1,8 @@
 //! Protobuf messages of Tempo's API (http-api.md §13.2) and of OTLP traces, as prost structs.
 
-mod otlp;
+pub mod otlp;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

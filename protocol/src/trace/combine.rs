@@ -12,7 +12,8 @@ use std::collections::HashMap;
 use vivace_model::{SpanId, TraceId, View};
 
 use super::groups::Groups;
-use super::{CombineOptions, Combined, Fragment, content, shared_ids};
+use super::shared_ids::SharedIds;
+use super::{CombineOptions, Combined, Fragment, content};
 use crate::pause::{Pause, finish};
 use crate::tempopb::{ResourceSpans, ScopeSpans, Span};
 
@@ -41,26 +42,29 @@ pub async fn combine_pausing(
             pause.step().await;
         }
     }
-    let rows = deduplicate(rows, &pieces, &mut pause).await;
+    let mut rows = deduplicate(rows, &pieces, &mut pause).await;
+    let shared_ids = if options.split_shared_ids {
+        SharedIds::find(&rows)
+    } else {
+        SharedIds::default()
+    };
+    rows.sort_unstable_by_key(|row| (row.start, row.id, row.kind));
 
     let mut groups = Groups::default();
     let mut spans = 0;
     for row in &rows {
         let piece = &pieces[row.piece];
         let place = groups.place(row.piece, &piece.view, row.row);
-        let span = piece.span(row.row);
+        let mut span = piece.span(row.row);
+        shared_ids.apply(&mut span);
         if !groups.push(&place, span, options.max_bytes) {
             break;
         }
         spans += 1;
         pause.step().await;
     }
-    let mut trace = groups.into_trace();
-    if options.split_shared_ids {
-        shared_ids::split(&mut trace);
-    }
     Combined {
-        trace,
+        trace: groups.into_trace(),
         spans,
         left_out: rows.len() - spans,
         max_bytes: options.max_bytes,
@@ -117,15 +121,15 @@ impl<'f> Piece<'f> {
 
 /// A span where it lies, with what it is sorted by.
 #[derive(Clone, Copy)]
-struct Row {
-    start: u64,
-    id: SpanId,
-    kind: i32,
+pub(super) struct Row {
+    pub start: u64,
+    pub id: SpanId,
+    pub kind: i32,
     piece: usize,
     row: usize,
 }
 
-/// Leaves one row for each (id, kind), and sorts them for the answer.
+/// Leaves one row for each (id, kind), sorted by these.
 async fn deduplicate(
     mut rows: Vec<Row>,
     pieces: &[Piece<'_>],
@@ -148,7 +152,6 @@ async fn deduplicate(
         }
         pause.step().await;
     }
-    kept.sort_unstable_by_key(|row| (row.start, row.id, row.kind));
     kept
 }
 

@@ -121,7 +121,8 @@ impl Groups {
         let shown = resource.encode_to_vec();
         let rest = Resource {
             attributes: Vec::new(),
-            ..resource.clone()
+            dropped_attributes_count: resource.dropped_attributes_count,
+            entity_refs: resource.entity_refs.clone(),
         };
         let identity = identity(&resource.attributes, &rest, schema_url);
         if let Some(&at) = self.by_content.get(&identity) {
@@ -151,7 +152,9 @@ impl Groups {
         let shown = scope.encode_to_vec();
         let rest = InstrumentationScope {
             attributes: Vec::new(),
-            ..scope.clone()
+            name: scope.name.clone(),
+            version: scope.version.clone(),
+            dropped_attributes_count: scope.dropped_attributes_count,
         };
         let key = (resource, identity(&scope.attributes, &rest, schema_url));
         let scopes = &mut self.resources[resource].scopes;

@@ -340,3 +340,25 @@ fn nothing_found_is_an_empty_answer() {
     // In protobuf the trace is there too, empty.
     assert_eq!(response.encode_to_vec(), [0x0a, 0, 0x12, 0]);
 }
+
+#[test]
+fn long_work_pauses() {
+    let items: Vec<_> = (0..1000u64)
+        .map(|start| {
+            let mut item = span(1, 0, 1, start);
+            item.span.span_id = (start + 1).to_be_bytes().to_vec();
+            item
+        })
+        .collect();
+    let fragments = [fragment(&items).unwrap()];
+    let pauses = std::cell::Cell::new(0);
+    let pause = async || pauses.set(pauses.get() + 1);
+    let options = CombineOptions::default();
+    let combined = crate::pause::finish(combine_pausing(&fragments, options, pause));
+    assert_eq!(combined, combine(&fragments, options));
+    assert!(pauses.get() >= 2 * 1000 / 64);
+    pauses.set(0);
+    let json = crate::pause::finish(to_json_v1_pausing(&combined.trace, pause));
+    assert_eq!(json, to_json_v1(&combined.trace));
+    assert!(pauses.get() >= 1000 / 64);
+}
