@@ -10,10 +10,12 @@ mod tests;
 
 pub use oneshot::{Dropped, Promise, Reply, oneshot};
 
+use std::fmt;
+
 use meter::Meter;
 
 /// Why a message was not taken; it comes back.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 pub enum TrySendError<T> {
     /// There is no room now; a retry may find some.
     #[error("mailbox is full")]
@@ -38,9 +40,25 @@ impl<T> TrySendError<T> {
 }
 
 /// The receiver is gone; the message comes back.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(PartialEq, Eq, thiserror::Error)]
 #[error("mailbox is closed")]
 pub struct Closed<T>(pub T);
+
+// By hand, so that messages need not be Debug for their errors to be errors.
+impl<T> fmt::Debug for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TrySendError::Full(_) => "Full(..)",
+            TrySendError::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<T> fmt::Debug for Closed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Closed(..)")
+    }
+}
 
 /// The sending side. Clone it freely.
 pub struct Sender<T> {
