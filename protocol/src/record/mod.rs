@@ -108,6 +108,18 @@ pub fn decode(record: Bytes) -> Result<(Header, SpanBatch), RecordError> {
     }
 }
 
+/// [`decode`] of a record that still lies in pieces, as [`encode`] made it: nothing is copied then.
+/// Pieces cut in any other way are joined first.
+pub fn decode_parts(parts: &[Bytes]) -> Result<(Header, SpanBatch), RecordError> {
+    if let [head, body] = parts
+        && let Ok((header, begin, length)) = decode_header(head)
+        && (begin, length) == (head.len(), body.len())
+    {
+        return Ok((header, SpanBatch::verify(body.clone())?));
+    }
+    decode(parts.concat().into())
+}
+
 /// Reads a record of either format, checking all of it (of an upstream record: its outer message).
 pub fn decode_any(record: Bytes) -> Result<Record, RecordError> {
     if record.is_empty() {

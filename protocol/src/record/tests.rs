@@ -53,6 +53,12 @@ fn a_record_reads_back_and_its_batch_is_aligned() {
         assert_eq!(parts[0].len() % 8, 0);
         let (got, read) = decode(parts.concat().into()).unwrap();
         assert_eq!(got, header(tenant));
+        let (got, apart) = decode_parts(&parts).unwrap();
+        assert_eq!(got, header(tenant));
+        assert_eq!(apart.as_bytes().as_ptr(), parts[1].as_ptr());
+        let whole = Bytes::from(parts.concat());
+        let other_pieces = [whole.slice(..5), whole.slice(5..30), whole.slice(30..)];
+        assert_eq!(decode_parts(&other_pieces).unwrap().1.as_bytes(), &parts[1]);
         assert_eq!(read.as_bytes(), &parts[1]);
     }
 }
