@@ -96,6 +96,11 @@ impl Shard {
         })
     }
 
+    /// Whether this shard is simulated.
+    pub(crate) fn is_sim(&self) -> bool {
+        self.driver == DriverKind::Sim
+    }
+
     /// State of type `T` that belongs to this shard, made at its first use.
     pub(crate) fn local<T: 'static>(&self, make: impl FnOnce() -> T) -> Rc<T> {
         let id = TypeId::of::<T>();
@@ -133,7 +138,7 @@ impl Shard {
     /// Whether the running task should give way: its slice is over, or it has run for `breath`
     /// and others wait. In the simulator: by seed, so that every breath may be a switch.
     pub(crate) fn out_of_breath(&self, breath: Duration) -> bool {
-        if self.driver == DriverKind::Sim {
+        if self.is_sim() {
             return self.rng.below(4) == 0;
         }
         let now = self.clock.now_nanos();

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
-use crate::context::{self, DriverKind};
+use crate::context;
 use crate::exec::Class;
 use crate::limits::{SIDE_BLOCKING_THREADS, SIDE_WORKERS};
 use crate::runtime::affinity;
@@ -83,7 +83,7 @@ pub fn handle() -> Result<Handle, Error> {
 }
 
 fn in_sim() -> bool {
-    context::try_current().is_some_and(|shard| shard.driver == DriverKind::Sim)
+    context::try_current().is_some_and(|shard| shard.is_sim())
 }
 
 fn panicked_in_sim() -> Error {

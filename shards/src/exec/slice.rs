@@ -10,11 +10,10 @@ use super::Meta;
 use crate::context::Shard;
 use crate::limits;
 
-/// Polls one task once and returns the time at its end. A panic in it is caught and poisons the
-/// run.
-pub(crate) fn run_one(shard: &Rc<Shard>, runnable: Runnable<Meta>) -> u64 {
+/// Polls one task once, and returns the time at its end; `started` is the time now. A panic in it
+/// is caught and poisons the run.
+pub(crate) fn run_one(shard: &Rc<Shard>, runnable: Runnable<Meta>, started: u64) -> u64 {
     let meta = *runnable.metadata();
-    let started = shard.clock.now_nanos();
     shard.begin_poll(started);
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runnable.run())) {
         poison(shard, meta, panic.as_ref());

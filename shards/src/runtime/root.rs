@@ -96,7 +96,7 @@ fn run_slice(shard: &Rc<Shard>) -> bool {
         fire_due(shard, now);
         let next = shard.queues.borrow_mut().pop();
         let Some(runnable) = next else { break false };
-        now = exec::run_one(shard, runnable);
+        now = exec::run_one(shard, runnable, now);
         polls += 1;
         if now >= end || polls >= POLLS_PER_SLICE {
             break !shard.queues.borrow().is_empty() || !shard.inbox.is_empty();

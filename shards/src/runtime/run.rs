@@ -1,7 +1,5 @@
 //! What all shards of one run share: its shutdown signal, its first failure, its end.
 
-use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -60,7 +58,6 @@ pub(crate) struct Run {
     failure: Mutex<Option<Error>>,
     poison: OnceLock<String>,
     inboxes: Vec<Arc<Inbox>>,
-    shared: Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl Run {
@@ -73,7 +70,6 @@ impl Run {
             failure: Mutex::new(None),
             poison: OnceLock::new(),
             inboxes,
-            shared: Mutex::default(),
         })
     }
 
@@ -91,18 +87,6 @@ impl Run {
 
     pub(crate) fn inboxes(&self) -> &[Arc<Inbox>] {
         &self.inboxes
-    }
-
-    /// State of type `T` that belongs to this run, made at its first use.
-    pub(crate) fn shared<T: Send + Sync + 'static>(&self, make: impl FnOnce() -> T) -> Arc<T> {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let any = shared
-            .entry(TypeId::of::<T>())
-            .or_insert_with(|| Arc::new(make()));
-        match Arc::clone(any).downcast::<T>() {
-            Ok(value) => value,
-            Err(_) => unreachable!("the map is keyed by the value's type"),
-        }
     }
 
     /// Records a failure (the first one stays) and asks everyone to stop.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
@@ -136,20 +136,30 @@ impl Start {
         memory::install(&shard, self.config.memory_limit_bytes);
         let _entered = context::enter(shard.clone());
         spawn_main(&shard, main(), returned);
-        let outcome = driver.block_on(async {
-            let outcome = root::root(shard.clone(), self.bell).await;
-            // Inside the driver, so that sockets can be taken out of it when they are dropped.
-            exec::cancel_all(&shard);
-            shard.clear_locals();
-            outcome
-        });
-        if let Err(source) = outcome {
-            run.fail(Error::Start {
+        let work = || {
+            driver.block_on(async {
+                let outcome = root::root(shard.clone(), self.bell).await;
+                // Inside the driver, so that sockets can be taken out of it when they are dropped.
+                exec::cancel_all(&shard);
+                shard.clear_locals();
+                outcome
+            })
+        };
+        // Panics of tasks do not get here. If the scheduler or the driver panics, this shard's
+        // `main` will never return, and the others must not wait for it.
+        let failure = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => return,
+            Ok(Err(source)) => Error::Start {
                 shard: self.id,
                 source,
-            });
-            run.end();
-        }
+            },
+            Err(panic) => Error::Panicked {
+                shard: self.id,
+                reason: format!("the shard itself: {}", exec::panic_text(panic.as_ref())),
+            },
+        };
+        run.fail(failure);
+        run.end();
     }
 }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::context::{self, DriverKind, Shard};
+use crate::context;
 use crate::rand::Rng;
 use crate::time;
 
@@ -60,11 +60,4 @@ pub(super) fn between(rng: &Rng, range: &Range<Duration>) -> Duration {
     let width = range.end.saturating_sub(range.start).as_nanos();
     let width = u64::try_from(width).unwrap_or(u64::MAX);
     range.start + Duration::from_nanos(rng.below(width))
-}
-
-impl Shard {
-    /// Whether this shard is simulated.
-    pub(crate) fn is_sim(&self) -> bool {
-        self.driver == DriverKind::Sim
-    }
 }

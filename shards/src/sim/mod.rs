@@ -186,6 +186,9 @@ impl Sim {
     ///
     /// # Errors
     /// If it failed or panicked, or did not end within the budgets.
+    ///
+    /// # Panics
+    /// If it was not started since its last end was reported.
     pub fn run_until_ended(&self, process: ProcessId) -> Result<Ended, Failure> {
         self.world.run(Stop::Ended(process))
     }

@@ -150,13 +150,16 @@ impl World {
             self.reap();
             match stop {
                 Stop::Ended(id) => {
-                    // Reported once; the entry stays removed until the next start.
+                    // Reported once: an error cannot be copied.
                     if let Some(result) = self.ended.borrow_mut().remove(&id.0) {
                         return result.map_err(|e| self.failure(What::Process(e)));
                     }
-                    if !self.process(id).is_running() {
-                        return Ok(Ended::Crashed);
-                    }
+                    let process = self.process(id);
+                    assert!(
+                        process.is_running(),
+                        "process {} was not started",
+                        process.name
+                    );
                 }
                 Stop::At(at) if self.now() >= at => return Ok(Ended::Finished),
                 Stop::At(_) => {}
@@ -168,7 +171,7 @@ impl World {
                     self.mix(self.now());
                     self.mix(u64::from(site.line()) << 16 | shard.id as u64);
                     let entered = context::enter(shard.clone());
-                    exec::run_one(&shard, runnable);
+                    exec::run_one(&shard, runnable, self.now());
                     drop(entered);
                     let width = POLL_NANOS.end - POLL_NANOS.start;
                     self.clock
