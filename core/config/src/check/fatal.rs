@@ -1,0 +1,286 @@
+//! Settings with which the process cannot start.
+
+use std::collections::HashMap;
+
+use crate::blocks::cache::CacheRole;
+use crate::blocks::ingest_log::LogBackend;
+use crate::blocks::object_stores::StoreKind;
+use crate::blocks::root::Config;
+use crate::blocks::server::Server;
+use crate::error::Problem;
+use crate::yaml::Mark;
+
+/// The targets of Tempo 3.
+pub const TARGETS: &[&str] = &[
+    "all",
+    "distributor",
+    "live-store",
+    "block-builder",
+    "metrics-generator",
+    "metrics-generator-no-local-blocks",
+    "querier",
+    "query-frontend",
+    "backend-scheduler",
+    "backend-worker",
+];
+
+/// Collects problems by key.
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, path: &str, message: impl Into<String>) {
+        self.0.push(Problem {
+            mark: Mark::default(),
+            path: path.to_string(),
+            message: message.into(),
+        });
+    }
+
+    fn add_if(&mut self, wrong: bool, path: &str, message: impl Into<String>) {
+        if wrong {
+            self.add(path, message);
+        }
+    }
+}
+
+/// Everything that keeps the process from starting.
+pub fn fatal(config: &Config) -> Vec<Problem> {
+    let mut found = Found::default();
+    target(config, &mut found);
+    storage(config, &mut found);
+    queries(config, &mut found);
+    caches(config, &mut found);
+    server(&config.server, "server", &mut found);
+    process(config, &mut found);
+    ingest_log(config, &mut found);
+    found.0
+}
+
+fn target(config: &Config, found: &mut Found) {
+    let target = config.target.as_str();
+    if !TARGETS.contains(&target) {
+        let near =
+            crate::removed::nearest(target, TARGETS).map(|near| format!("; did you mean {near}?"));
+        found.add(
+            "target",
+            format!(
+                "unrecognised module name: {target}{}",
+                near.unwrap_or_default()
+            ),
+        );
+    } else if target != "all" {
+        found.add(
+            "target",
+            format!("{target} is not available on its own in this version: only `all` is, which runs every component in one process"),
+        );
+    }
+}
+
+fn storage(config: &Config, found: &mut Found) {
+    let trace = &config.storage.trace;
+    let empty = |text: &str| text.is_empty();
+    match trace.backend {
+        StoreKind::Unset => found.add(
+            "storage.trace.backend",
+            "failed to create store: unknown backend : it must be one of local, s3, gcs, azure",
+        ),
+        StoreKind::Local => found.add_if(
+            empty(&trace.local.path),
+            "storage.trace.local.path",
+            "must be set for the backend local",
+        ),
+        StoreKind::S3 => found.add_if(
+            empty(&trace.s3.bucket),
+            "storage.trace.s3.bucket",
+            "must be set for the backend s3",
+        ),
+        StoreKind::Gcs => {
+            found.add_if(
+                empty(&trace.gcs.bucket_name),
+                "storage.trace.gcs.bucket_name",
+                "must be set for the backend gcs",
+            );
+        }
+        StoreKind::Azure => found.add_if(
+            empty(&trace.azure.container_name),
+            "storage.trace.azure.container_name",
+            "must be set for the backend azure",
+        ),
+    }
+    found.add_if(
+        empty(&trace.wal.path),
+        "storage.trace.wal.path",
+        "must be set",
+    );
+    let rate = trace.block.bloom_filter_false_positive;
+    found.add_if(
+        !(rate > 0.0 && rate < 1.0),
+        "storage.trace.block.bloom_filter_false_positive",
+        format!("invalid bloom filter fp rate {rate}: it must be between 0 and 1"),
+    );
+    found.add_if(
+        trace.block.bloom_filter_shard_size_bytes == 0,
+        "storage.trace.block.bloom_filter_shard_size_bytes",
+        "positive value required for bloom-filter shard size",
+    );
+}
+
+fn queries(config: &Config, found: &mut Found) {
+    let frontend = &config.query_frontend;
+    let (after, cutoff) = (
+        frontend.search.query_backend_after,
+        frontend.query_end_cutoff,
+    );
+    found.add_if(
+        cutoff > after,
+        "query_frontend.search.query_backend_after",
+        format!("QueryBackendAfter ({after}) must be greater than query end cutoff ({cutoff})"),
+    );
+    found.add_if(
+        !(2..=100_000).contains(&frontend.trace_by_id.query_shards),
+        "query_frontend.trace_by_id.query_shards",
+        "frontend query shards should be between 2 and 100000 (both inclusive)",
+    );
+}
+
+fn caches(config: &Config, found: &mut Found) {
+    let mut by_role: HashMap<CacheRole, usize> = HashMap::new();
+    for (index, cache) in config.cache.caches.iter().enumerate() {
+        let path = format!("cache.caches.[{index}]");
+        found.add_if(
+            cache.memcached.is_some() == cache.redis.is_some(),
+            &path,
+            "exactly one of memcached and redis must be set",
+        );
+        found.add_if(
+            cache.roles.is_empty(),
+            &path,
+            "at least one role must be set",
+        );
+        for role in &cache.roles {
+            if by_role.insert(*role, index).is_some() {
+                found.add(
+                    &path,
+                    format!("the role {role} is already claimed by another cache"),
+                );
+            }
+        }
+    }
+}
+
+fn server(server: &Server, path: &str, found: &mut Found) {
+    for (name, tls) in [
+        ("http_tls_config", &server.http_tls_config),
+        ("grpc_tls_config", &server.grpc_tls_config),
+    ] {
+        let has_key = !tls.key.is_empty() || !tls.key_file.is_empty();
+        found.add_if(
+            tls.is_enabled() != has_key,
+            &format!("{path}.{name}"),
+            "a certificate and its private key must be set together",
+        );
+        let both = (!tls.cert.is_empty() && !tls.cert_file.is_empty())
+            || (!tls.key.is_empty() && !tls.key_file.is_empty())
+            || (!tls.client_ca.is_empty() && !tls.client_ca_file.is_empty());
+        found.add_if(
+            both,
+            &format!("{path}.{name}"),
+            "a value and its file must not both be set",
+        );
+    }
+}
+
+fn process(config: &Config, found: &mut Found) {
+    const MAX_SHARDS: usize = 1024;
+    found.add_if(
+        config.shards > MAX_SHARDS,
+        "shards",
+        format!("at most {MAX_SHARDS} shards"),
+    );
+    let ratio = config.memory.automemlimit_ratio;
+    found.add_if(
+        !(ratio > 0.0 && ratio <= 1.0),
+        "memory.automemlimit_ratio",
+        format!("{ratio} must be above 0 and at most 1"),
+    );
+    for (name, receiver) in &config.distributor.receivers.0 {
+        let missing = match receiver {
+            crate::blocks::receivers::Receiver::Kafka(kafka) => kafka.brokers.is_empty(),
+            _ => false,
+        };
+        found.add_if(
+            missing,
+            &format!("distributor.receivers.{name}.brokers"),
+            "must be set",
+        );
+    }
+    let mut names = HashMap::new();
+    for forwarder in &config.distributor.forwarders {
+        let path = "distributor.forwarders";
+        found.add_if(forwarder.name.is_empty(), path, "a forwarder needs a name");
+        found.add_if(
+            names.insert(forwarder.name.as_str(), ()).is_some(),
+            path,
+            format!("two forwarders are named {:?}", forwarder.name),
+        );
+        found.add_if(
+            forwarder.otlpgrpc.endpoints.is_empty(),
+            path,
+            format!("the forwarder {:?} has no endpoints", forwarder.name),
+        );
+    }
+}
+
+fn ingest_log(config: &Config, found: &mut Found) {
+    const MIN_SEGMENT: u64 = 1 << 20;
+    const MAX_SEGMENT: u64 = 4 << 30;
+    const MAX_PARTITIONS: u32 = 4096;
+    let log = &config.ingest_log;
+    let instead = "is not available in this version: use `embedded`, the durable log in files of this process";
+    match log.backend {
+        LogBackend::Embedded => {}
+        LogBackend::Kafka => found.add("ingest_log.backend", format!("`kafka` {instead}")),
+        LogBackend::ObjectStore => {
+            found.add("ingest_log.backend", format!("`object_store` {instead}"))
+        }
+    }
+    let embedded = &log.embedded;
+    found.add_if(
+        !(MIN_SEGMENT..=MAX_SEGMENT).contains(&embedded.segment_size.0),
+        "ingest_log.embedded.segment_size",
+        "must be from 1MiB to 4GiB",
+    );
+    found.add_if(
+        embedded.max_record_size.0 == 0 || embedded.max_record_size.0 > embedded.segment_size.0 / 2,
+        "ingest_log.embedded.max_record_size",
+        "must be above 0 and at most half of segment_size",
+    );
+    found.add_if(
+        embedded.retention_bytes.0 != 0
+            && embedded.retention_bytes.0 < embedded.segment_size.0.saturating_mul(2),
+        "ingest_log.embedded.retention_bytes",
+        "must be 0 (no limit) or at least two segments",
+    );
+    found.add_if(
+        embedded.partitions > MAX_PARTITIONS,
+        "ingest_log.embedded.partitions",
+        format!("at most {MAX_PARTITIONS} partitions"),
+    );
+    found.add_if(
+        embedded.max_commit_bytes.0 < embedded.max_record_size.0.min(64 << 10),
+        "ingest_log.embedded.max_commit_bytes",
+        "must be at least 64KiB",
+    );
+    let interval = embedded.max_commit_interval.as_nanos();
+    found.add_if(
+        !(0..=1_000_000_000).contains(&interval),
+        "ingest_log.embedded.max_commit_interval",
+        "must be from 0 to 1s",
+    );
+    found.add_if(
+        embedded.retention_age.as_nanos() < 0,
+        "ingest_log.embedded.retention_age",
+        "must not be negative",
+    );
+}

@@ -1,0 +1,8 @@
+//! What no single key can tell: contradictions (fatal) and doubtful settings (warnings), configuration.md §1.
+
+mod fatal;
+mod unavailable;
+mod warnings;
+
+pub use fatal::fatal;
+pub use warnings::{Warning, warnings};
