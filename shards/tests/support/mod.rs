@@ -47,12 +47,12 @@ impl TestServer {
         let thread = std::thread::spawn(move || {
             runtime::run(config, move || {
                 let shared = Arc::clone(&shared);
-                let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-                let listener = TcpListener::bind(any, ListenOptions::default()).expect("bind");
-                let address = listener.local_addr().expect("address");
-                tell.lock().expect("lock").send(address).expect("tell");
+                let tell = tell.lock().expect("lock").clone();
                 async move {
                     let (options, router, signal) = &*shared;
+                    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+                    let listener = TcpListener::bind(any, ListenOptions::default())?;
+                    tell.send(listener.local_addr()?)?;
                     let router = Rc::new(router());
                     serve(listener, router, options.clone(), signal.clone()).await?;
                     Ok(())
