@@ -1,6 +1,6 @@
 //! Where in a segment a record lies, roughly: one entry every so many bytes.
 
-use crate::limits::{INDEX_STRIDE_BYTES, SEALED_INDEX_STRIDE_BYTES};
+use crate::limits::SEALED_INDEX_STRIDE_BYTES;
 
 /// Entries (offset, position), both relative to the segment, both increasing.
 #[derive(Debug, Default)]
@@ -9,17 +9,18 @@ pub struct SparseIndex {
 }
 
 impl SparseIndex {
-    /// Tells of a frame. `relative` is its offset less the segment's base. Frames are told of in
-    /// order; what lies before the last entry is ignored, so that a segment may be told twice.
-    pub fn note(&mut self, relative: u64, position: u64) {
+    /// Tells of a frame, to be kept if it lies `stride` bytes behind the last entry. `relative` is
+    /// its offset less the segment's base. What lies before the last entry is ignored, so that a
+    /// segment may be told twice.
+    pub fn note(&mut self, relative: u64, position: u64, stride: u64) {
         let (Ok(relative), Ok(position)) = (u32::try_from(relative), u32::try_from(position))
         else {
             return;
         };
         let due = match self.entries.last() {
-            None => u64::from(position) >= INDEX_STRIDE_BYTES,
+            None => u64::from(position) >= stride,
             Some((last, at)) => {
-                relative > *last && position > *at && u64::from(position - at) >= INDEX_STRIDE_BYTES
+                relative > *last && position > *at && u64::from(position - at) >= stride
             }
         };
         if due {
@@ -59,6 +60,7 @@ impl SparseIndex {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::INDEX_STRIDE_BYTES;
     use proptest::prelude::*;
 
     proptest! {
@@ -68,7 +70,7 @@ mod tests {
             let mut frames = Vec::new();
             let mut position = 0;
             for (offset, size) in sizes.iter().enumerate() {
-                index.note(offset as u64, position);
+                index.note(offset as u64, position, INDEX_STRIDE_BYTES);
                 frames.push((offset as u64, position));
                 position += size;
             }

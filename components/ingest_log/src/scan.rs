@@ -55,11 +55,6 @@ impl Scanner {
         self.position + self.carry.len() as u64
     }
 
-    /// The last byte outside sound headers and their payloads that is not zero.
-    pub fn last_garbage(&self) -> Option<u64> {
-        self.last_nonzero
-    }
-
     pub fn feed(&mut self, mut piece: &[u8], mut on: impl FnMut(Found)) {
         while !piece.is_empty() {
             match &mut self.state {
@@ -90,7 +85,8 @@ impl Scanner {
         }
     }
 
-    /// Nothing follows: a frame that is cut short is reported with a bad payload.
+    /// Nothing follows: a frame that is cut short is reported with a bad payload. Returns the last
+    /// byte outside of frames that is not zero.
     pub fn finish(mut self, mut on: impl FnMut(Found)) -> Option<u64> {
         match self.state {
             State::Payload { found, .. } => on(found),
@@ -263,7 +259,7 @@ mod tests {
     fn zeros_are_no_garbage() {
         let mut scanner = Scanner::new(key(), 0);
         scanner.feed(&[0; 1000], |_| panic!("no frame here"));
-        assert_eq!(scanner.last_garbage(), None);
+        assert_eq!(scanner.last_nonzero, None);
         let mut bytes = [0; 1000];
         bytes[777] = 1;
         scanner.feed(&bytes, |_| panic!("no frame here"));

@@ -12,7 +12,7 @@
 
 use crate::frame::Header;
 use crate::index::SparseIndex;
-use crate::limits::{MAX_CORRUPT_RANGES, MAX_GROUP_RECORDS};
+use crate::limits::{INDEX_STRIDE_BYTES, MAX_CORRUPT_RANGES, MAX_GROUP_RECORDS};
 use crate::scan::Found;
 
 /// A stretch of a segment without sound frames.
@@ -99,7 +99,8 @@ impl Survey {
     }
 
     fn accept(&mut self, position: u64, header: &Header) {
-        self.index.note(header.offset - self.base, position);
+        self.index
+            .note(header.offset - self.base, position, INDEX_STRIDE_BYTES);
         self.next_offset = header.offset + 1;
         self.end = position + header.frame_bytes();
         self.last_written_unix_nano = header.written_unix_nano;
