@@ -6,6 +6,7 @@
 
 pub mod grpc;
 pub mod http;
+pub mod disk;
 pub mod limits;
 pub mod mailbox;
 pub mod memory;
