@@ -256,6 +256,30 @@ impl Rows {
     }
 }
 
+/// The traces of sorted rows.
+#[derive(Default)]
+pub(super) struct Runs {
+    pub(super) trace_ids: Vec<[u8; 16]>,
+    pub(super) starts: Vec<u32>,
+}
+
+impl Runs {
+    pub(super) fn find(&mut self, rows: &Rows) {
+        self.trace_ids.clear();
+        self.starts.clear();
+        for (row, id) in rows.spans.trace_id.iter().enumerate() {
+            if self.trace_ids.last() != Some(id) {
+                self.trace_ids.push(*id);
+                self.starts.push(row as u32);
+            }
+        }
+    }
+
+    pub(super) fn retained_bytes(&self) -> usize {
+        self.trace_ids.capacity() * 16 + self.starts.capacity() * 4
+    }
+}
+
 fn owned(starts: &[u32], owner: usize) -> std::ops::Range<usize> {
     starts[owner] as usize..starts[owner + 1] as usize
 }

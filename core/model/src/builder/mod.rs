@@ -8,7 +8,7 @@ mod write;
 
 use hashbrown::HashTable;
 
-use self::columns::{Element, Elements, Resources, Rows, Scopes};
+use self::columns::{Element, Elements, Resources, Rows, Runs, Scopes};
 use self::strings::Strings;
 use crate::batch::SpanBatch;
 use crate::limits::{MAX_BATCH_BYTES, MAX_RETAINED_BYTES, MAX_VALUE_DEPTH};
@@ -128,6 +128,7 @@ pub struct SpanBatchBuilder {
     complete: Complete,
     sorted: Rows,
     order: Vec<u32>,
+    runs: Runs,
     remap: append::Remap,
 }
 
@@ -151,6 +152,7 @@ impl SpanBatchBuilder {
             complete: Complete::default(),
             sorted: Rows::default(),
             order: Vec::new(),
+            runs: Runs::default(),
             remap: append::Remap::default(),
         };
         builder.clear();
@@ -203,6 +205,7 @@ impl SpanBatchBuilder {
             + self.rows.retained_bytes()
             + self.sorted.retained_bytes()
             + self.order.capacity() * 4
+            + self.runs.retained_bytes()
             + self.remap.retained_bytes()
     }
 
@@ -215,6 +218,12 @@ impl SpanBatchBuilder {
     #[inline]
     pub fn intern_lossy(&mut self, text: &[u8]) -> (StringId, bool) {
         self.strings.intern_lossy(text)
+    }
+
+    /// The id of a text, None when it is not UTF-8. Cheaper than checking first: known texts need no check.
+    #[inline]
+    pub fn intern_utf8(&mut self, text: &[u8]) -> Option<StringId> {
+        self.strings.intern_utf8(text)
     }
 
     /// A value of bytes.
@@ -383,6 +392,7 @@ impl SpanBatchBuilder {
             }
             std::mem::swap(&mut self.rows, &mut self.sorted);
         }
+        self.runs.find(&self.rows);
         let bytes = write::write(self);
         self.clear();
         Some(SpanBatch::from_builder(bytes))

@@ -85,11 +85,17 @@ impl Strings {
     /// The id of the text, with U+FFFD in place of what is not UTF-8; true when there was such a place.
     #[inline]
     pub(super) fn intern_lossy(&mut self, text: &[u8]) -> (StringId, bool) {
-        // Only a string that is new has to be checked.
-        match self.intern_as(text, || simdutf8::basic::from_utf8(text).is_ok()) {
+        match self.intern_utf8(text) {
             Some(id) => (id, false),
             None => self.intern_repaired(text),
         }
+    }
+
+    /// None when the text is not UTF-8.
+    #[inline]
+    pub(super) fn intern_utf8(&mut self, text: &[u8]) -> Option<StringId> {
+        // Only a string that is new has to be checked.
+        self.intern_as(text, || simdutf8::basic::from_utf8(text).is_ok())
     }
 
     #[cold]

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use flatbuffers::{FlatBufferBuilder, Push, Vector, WIPOffset};
 
 use super::SpanBatchBuilder;
-use super::columns::{Attributes, Elements, Events, Links, Resources, Rows, Scopes};
+use super::columns::{Attributes, Elements, Events, Links, Resources, Rows, Runs, Scopes};
 use crate::generated::vivace as fb;
 
 type Fbb = FlatBufferBuilder<'static>;
@@ -34,17 +34,13 @@ fn saved<T: Copy + Default + PartialEq>(column: &[T]) -> usize {
     }
 }
 
-/// The rows of the builder are sorted and there is at least one.
+/// The rows of the builder are sorted, its runs are found, and there is at least one.
 pub(super) fn write(builder: &SpanBatchBuilder) -> Bytes {
     let rows = &builder.rows;
-    let mut trace_ids = Vec::new();
-    let mut trace_starts = Vec::new();
-    for (row, id) in rows.spans.trace_id.iter().enumerate() {
-        if trace_ids.last() != Some(id) {
-            trace_ids.push(*id);
-            trace_starts.push(row as u32);
-        }
-    }
+    let Runs {
+        trace_ids,
+        starts: trace_starts,
+    } = &builder.runs;
     let saved = saved_bytes(rows) + (rows.len() - trace_ids.len()) * 16;
     let estimate = builder.estimated_bytes() + trace_starts.len() * 4 + OVERHEAD_BYTES;
     let mut fbb = Fbb::with_capacity(estimate.saturating_sub(saved).next_multiple_of(8));
@@ -73,7 +69,7 @@ pub(super) fn write(builder: &SpanBatchBuilder) -> Bytes {
         resources: Some(resources),
         scopes: Some(scopes),
         trace_ids: Some(fbb.create_vector(trace_ids.as_flattened())),
-        trace_starts: Some(fbb.create_vector(&trace_starts)),
+        trace_starts: Some(fbb.create_vector(trace_starts)),
         start_unix_nano: Some(fbb.create_vector(&spans.start_unix_nano)),
         duration_nano: Some(fbb.create_vector(&spans.duration_nano)),
         span_id: Some(fbb.create_vector(spans.span_id.as_flattened())),
