@@ -19,6 +19,7 @@ pub mod side;
 pub mod sim;
 pub mod testing;
 pub mod time;
+pub mod tls;
 
 mod context;
 mod exec;
