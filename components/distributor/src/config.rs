@@ -76,18 +76,14 @@ impl Default for TenantLimits {
 }
 
 impl Config {
-    /// Longest key or string value for a tenant, in bytes; `usize::MAX` when there is no limit.
+    /// Longest key or string value for a tenant, in bytes; 0: any.
     pub(crate) fn attribute_limit(&self, tenant: &TenantLimits) -> usize {
         let effective = if tenant.max_attribute_bytes > 0 {
             tenant.max_attribute_bytes
         } else {
             self.max_attribute_bytes
         };
-        if effective == 0 {
-            usize::MAX
-        } else {
-            usize::try_from(effective).unwrap_or(usize::MAX)
-        }
+        usize::try_from(effective).unwrap_or(usize::MAX)
     }
 
     /// The delay that applies to a tenant's requests, if any.
@@ -133,7 +129,7 @@ mod tests {
             retry_after_on_resource_exhausted: Duration::ZERO,
             ..config
         };
-        assert_eq!(off.attribute_limit(&TenantLimits::default()), usize::MAX);
+        assert_eq!(off.attribute_limit(&TenantLimits::default()), 0);
         assert_eq!(off.retry_hint(&TenantLimits::default()), None);
     }
 }

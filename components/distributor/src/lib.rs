@@ -21,5 +21,4 @@ pub use http::{add_routes, router};
 pub use refusal::Refusal;
 pub use service::Service;
 pub use sink::{PartitionSink, Push, PushError, Pushed};
-pub use tenant::{HEADER, SINGLE_TENANT};
 pub use tenants::Shared;

@@ -2,12 +2,12 @@
 
 use crate::answer::Accepted;
 use crate::config::{Config, TenantLimits};
-use crate::limits::{FAILURE_LINES_PER_SECOND, IDLE_SCANNERS, TRUNCATION_LINES_PER_SECOND};
+use crate::limits::{FAILURE_LINES_PER_SECOND, SCAN_ON_SHARD, TRUNCATION_LINES_PER_SECOND};
 use crate::metrics::{self, Metrics, Transport};
 use crate::refusal::Refusal;
 use crate::sink::{PartitionSink, Push, PushError};
 use crate::spans::SpanWatch;
-use crate::tenants::{Distances, Known, Reason, SCOPES, Shared, Tenants};
+use crate::tenants::{Distance, Distances, Known, RATE_LIMITED, Shared, Tenants};
 use crate::walk::count_spans;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -18,9 +18,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use vivace_limits::{RateLimit, Throttle};
 use vivace_model::SpanBatch;
-use vivace_protocol::otlp::{Rejected, ScanOptions, Scanned, Scanner};
+use vivace_protocol::otlp::{ScanOptions, Scanned, Scanner};
 use vivace_shards::grpc::Code;
 use vivace_shards::memory::{Kind, Pressure, pressure, try_charge};
+use vivace_shards::side;
 use vivace_shards::time::{Instant, sleep, unix_nanos};
 
 /// The distributor of one shard; cheap to clone.
@@ -35,7 +36,7 @@ pub(crate) struct Inner {
     sink: Rc<dyn PartitionSink>,
     tenants: Tenants,
     metrics: Metrics,
-    scanners: RefCell<Vec<Scanner>>,
+    scanner: RefCell<Scanner>,
     watch: SpanWatch,
     failures: RefCell<Throttle>,
     truncations: RefCell<Throttle>,
@@ -65,7 +66,7 @@ impl Service {
                 sink,
                 tenants: Tenants::new(shared),
                 metrics: Metrics::register(),
-                scanners: RefCell::default(),
+                scanner: RefCell::default(),
                 watch,
                 failures: RefCell::new(Throttle::new(FAILURE_LINES_PER_SECOND)),
                 truncations: RefCell::new(Throttle::new(TRUNCATION_LINES_PER_SECOND)),
@@ -145,7 +146,7 @@ impl Service {
             if spans == 0 {
                 return Ok(Accepted::default());
             }
-            known.shared.discard(Reason::RateLimited, spans);
+            known.shared.discard(RATE_LIMITED, spans);
             inner.metrics.refused(arrival.transport, spans);
             let hint = inner.config.retry_hint(limits);
             return Err(
@@ -184,14 +185,15 @@ impl Service {
         // The batches are about as large as the request; scanner and batches exist at once for a moment.
         let _charge = try_charge(request.len() as u64 * 2, Kind::Ingest)
             .map_err(|_| self.out_of_memory(tenant))?;
-        let mut scanner = inner.scanners.borrow_mut().pop().unwrap_or_default();
-        let scanned = scanner
-            .scan_pausing(tenant, request, &options, vivace_shards::breathe)
-            .await;
-        let mut idle = inner.scanners.borrow_mut();
-        if idle.len() < IDLE_SCANNERS {
-            idle.push(scanner);
-        }
+        let scanned = if request.len() <= SCAN_ON_SHARD {
+            let mut scanner = inner.scanner.borrow_mut();
+            scanner.scan(tenant, request, &options)
+        } else {
+            let (tenant, request) = (tenant.to_owned(), request.clone());
+            let off_shard =
+                side::blocking(move || Scanner::new().scan(&tenant, &request, &options)).await;
+            off_shard.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?
+        };
         scanned.map_err(|error| Refusal::invalid(error.to_string()))
     }
 
@@ -213,14 +215,21 @@ impl Service {
         inner.metrics.traces_per_batch.record(scanned.traces.into());
         inner.metrics.repaired_utf8.inc_by(scanned.repaired_utf8);
         self.count_truncated(known, &scanned);
-        count_invalid(known, &scanned.rejected);
+        for (reason, spans) in scanned.rejected.reasons() {
+            known.shared.discard(reason, spans);
+        }
         let rejected = spans - scanned.accepted_spans;
         if rejected > 0 {
             inner
                 .watch
                 .discarded(known, &scanned.rejected.first_message, rejected);
             if scanned.accepted_spans == 0 {
-                return (spans, Err(Refusal::invalid(scanned.rejected.first_message)));
+                return (
+                    spans,
+                    Err(Refusal::invalid(reason_only(
+                        &scanned.rejected.first_message,
+                    ))),
+                );
             }
         }
         let received_unix_nano = unix_nanos();
@@ -303,21 +312,19 @@ impl Service {
 
     fn count_truncated(&self, known: &Known, scanned: &Scanned) {
         let counts = scanned.truncated.by_scope();
-        let mut total = 0;
-        for (counter, count) in std::iter::zip(&known.shared.truncated, counts) {
-            counter.fetch_add(count, Relaxed);
-            total += count;
-        }
-        if total == 0 {
+        if scanned.truncated.total() == 0 {
             return;
+        }
+        for (counter, (_, count)) in std::iter::zip(&known.shared.truncated, counts) {
+            counter.fetch_add(count, Relaxed);
         }
         let mut lines = self.inner.truncations.borrow_mut();
         if let Some(kept_back) = lines.pass(Instant::now().as_nanos()) {
-            let scopes: Vec<String> = std::iter::zip(SCOPES, counts)
-                .filter(|c| c.1 > 0)
+            let cut = counts.iter().filter(|(_, count)| *count > 0);
+            let cut: Vec<String> = cut
                 .map(|(scope, count)| format!("{scope}:{count}"))
                 .collect();
-            tracing::warn!(tenant = %known.name, truncated = scopes.join(","), kept_back, "attributes were truncated");
+            tracing::warn!(tenant = %known.name, truncated = cut.join(","), kept_back, "attributes were truncated");
         }
     }
 
@@ -333,21 +340,12 @@ impl Service {
     }
 }
 
-fn count_invalid(known: &Known, rejected: &Rejected) {
-    known
-        .shared
-        .discard(Reason::InvalidTraceId, rejected.invalid_trace_id);
-    known
-        .shared
-        .discard(Reason::InvalidSpanId, rejected.invalid_span_id);
-    known.shared.discard(Reason::Unknown, rejected.other());
+/// A rejected span's reason without the place in the request: the text that upstream's clients know.
+fn reason_only(message: &str) -> &str {
+    message.split(" (span ").next().unwrap_or(message)
 }
 
-fn measure_distances(
-    batch: &SpanBatch,
-    now: u64,
-    (past, future): (&crate::tenants::Distance, &crate::tenants::Distance),
-) {
+fn measure_distances(batch: &SpanBatch, now: u64, (past, future): (&Distance, &Distance)) {
     let (mut in_past, mut in_future) = (Distances::default(), Distances::default());
     for span in batch.view().spans() {
         let end = span.end_unix_nano();

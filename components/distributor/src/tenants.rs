@@ -4,11 +4,12 @@ use crate::limits::{MAX_TENANTS, TENANT_IDLE};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use vivace_limits::{Bucket, Directory, TenantMap};
-use vivace_shards::metrics::computed::Computed;
+use vivace_shards::metrics::{self, computed::Computed};
 use vivace_shards::time::Instant;
 
 /// Bounds of the distance histograms in seconds (write-path.md §2.7).
@@ -17,32 +18,18 @@ const DISTANCE_BOUNDS: [f64; 3] = [300.0, 1800.0, 3600.0];
 /// Scopes of `tempo_distributor_attributes_truncated_total`.
 pub(crate) const SCOPES: [&str; 5] = ["resource", "scope", "span", "event", "link"];
 
-/// Why the distributor discarded spans.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reason {
-    RateLimited,
-    InvalidTraceId,
-    InvalidSpanId,
-    Unknown,
-}
+/// Why the distributor discarded spans: its own reason, then those of the scanner, then anything else.
+const REASONS: [&str; 7] = [
+    RATE_LIMITED,
+    "invalid_trace_id",
+    "invalid_span_id",
+    "unsupported_value",
+    "value_too_deep",
+    "span_too_large",
+    "unknown_error",
+];
 
-impl Reason {
-    const ALL: [Self; 4] = [
-        Self::RateLimited,
-        Self::InvalidTraceId,
-        Self::InvalidSpanId,
-        Self::Unknown,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::RateLimited => "rate_limited",
-            Self::InvalidTraceId => "invalid_trace_id",
-            Self::InvalidSpanId => "invalid_span_id",
-            Self::Unknown => "unknown_error",
-        }
-    }
-}
+pub(crate) const RATE_LIMITED: &str = "rate_limited";
 
 /// How far the ends of spans were from the wall clock.
 #[derive(Debug, Default)]
@@ -93,12 +80,15 @@ pub(crate) struct Tenant {
     pub truncated: [AtomicU64; SCOPES.len()],
     pub in_past: Distance,
     pub in_future: Distance,
-    discarded: [AtomicU64; Reason::ALL.len()],
+    discarded: [AtomicU64; REASONS.len()],
 }
 
 impl Tenant {
-    pub fn discard(&self, reason: Reason, spans: u64) {
-        self.discarded[reason as usize].fetch_add(spans, Relaxed);
+    pub fn discard(&self, reason: &str, spans: u64) {
+        if spans > 0 {
+            let at = REASONS.iter().position(|known| *known == reason);
+            self.discarded[at.unwrap_or(REASONS.len() - 1)].fetch_add(spans, Relaxed);
+        }
     }
 }
 
@@ -116,10 +106,7 @@ impl Shared {
         let directory = Directory::new(MAX_TENANTS, seed);
         let first = directory.join(first_tenant, Tenant::default, |_| true).ok();
         let shared = Arc::new(Self { directory, first });
-        let collector = TenantCollector(Arc::downgrade(&shared));
-        if let Err(error) = vivace_shards::metrics::register(Box::new(collector)) {
-            tracing::error!(%error, "the distributor's per-tenant metrics are not exported");
-        }
+        export(&shared);
         crate::metrics::announce(first_tenant);
         shared
     }
@@ -168,13 +155,10 @@ impl Shared {
                     truncated.push(&[("tenant", name), ("scope", scope)], count as f64);
                 }
             }
-            for (reason, count) in std::iter::zip(Reason::ALL, &tenant.discarded) {
+            for (reason, count) in std::iter::zip(REASONS, &tenant.discarded) {
                 let count = count.load(Relaxed);
                 if count > 0 || is_first {
-                    discarded.push(
-                        &[("reason", reason.as_str()), ("tenant", name)],
-                        count as f64,
-                    );
+                    discarded.push(&[("reason", reason), ("tenant", name)], count as f64);
                 }
             }
         });
@@ -183,19 +167,44 @@ impl Shared {
     }
 }
 
-/// Weak: whoever holds the `Shared` decides how long it lives; the registry never lets go of a collector.
-struct TenantCollector(Weak<Shared>);
+/// Exports the `Shared` made last, as long as somebody holds it: the registry never lets go of a collector.
+struct TenantCollector {
+    desc: Desc,
+}
+
+static LATEST: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+fn export(shared: &Arc<Shared>) {
+    static REGISTERED: Once = Once::new();
+    // A `Weak` is whole whatever panicked beside it.
+    *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(shared);
+    REGISTERED.call_once(|| {
+        let name = "tempo_distributor_ingress_bytes_total".to_owned();
+        // A description is how the registry tells collectors apart; one of the families will do.
+        let registered = Desc::new(
+            name,
+            "Per tenant.".into(),
+            vec!["tenant".into()],
+            HashMap::new(),
+        )
+        .and_then(|desc| metrics::register(Box::new(TenantCollector { desc })));
+        if let Err(error) = registered {
+            tracing::error!(%error, "the distributor's per-tenant metrics are not exported");
+        }
+    });
+}
 
 impl Collector for TenantCollector {
     fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
+        vec![&self.desc]
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.0
-            .upgrade()
-            .map(|shared| shared.collect())
-            .unwrap_or_default()
+        let shared = LATEST
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
+        shared.map(|shared| shared.collect()).unwrap_or_default()
     }
 }
 

@@ -23,3 +23,6 @@ pub use replay::{RecordSource, Replayed};
 pub use shared::{Reason, Shared};
 pub use store::{RecordReader, Store};
 pub use tracker::{Ages, TraceLimits};
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ pub(crate) struct Metrics {
     pub catch_up: Gauge,
     pub partition_owned: IntGaugeVec,
     pub index_entries: IntGauge,
+    pub index_traces: IntGauge,
     pub index_bytes: IntGauge,
     pub resident_bytes: IntGauge,
     pub batches: IntGauge,
@@ -142,6 +143,10 @@ impl Metrics {
             index_entries: gauge(
                 "vivace_live_store_index_entries",
                 "Entries of the trace index: one per trace and batch.",
+            ),
+            index_traces: gauge(
+                "vivace_live_store_index_traces",
+                "Distinct traces of the trace index.",
             ),
             index_bytes: gauge("vivace_live_store_index_bytes", "Bytes of the trace index."),
             resident_bytes: gauge(

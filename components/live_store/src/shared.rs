@@ -5,10 +5,11 @@ use crate::limits::MAX_TENANTS;
 use crate::metrics::Metrics;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 use vivace_limits::Directory;
-use vivace_shards::metrics::computed::Computed;
+use vivace_shards::metrics::{self, computed::Computed};
 
 /// Why spans were filtered out; the label value of `tempo_discarded_spans_total`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,10 +77,7 @@ impl Shared {
             _first: first,
             metrics: Metrics::register(),
         });
-        let collector = TenantCollector(Arc::downgrade(&shared));
-        if let Err(error) = vivace_shards::metrics::register(Box::new(collector)) {
-            tracing::error!(%error, "the live-store's per-tenant metrics are not exported");
-        }
+        export(&shared);
         shared
     }
 
@@ -101,7 +99,7 @@ impl Shared {
         self.nobody.records_dropped[0].fetch_add(1, Relaxed);
     }
 
-    fn collect(&self) -> Vec<MetricFamily> {
+    pub(crate) fn collect(&self) -> Vec<MetricFamily> {
         let mut created = Computed::counter(
             "tempo_live_store_traces_created_total",
             "Traces that became live.",
@@ -162,18 +160,43 @@ impl Shared {
     }
 }
 
-/// Weak: whoever holds the `Shared` decides how long it lives; the registry never lets go of a collector.
-struct TenantCollector(Weak<Shared>);
+/// Exports the `Shared` made last, as long as somebody holds it: the registry never lets go of a collector.
+struct TenantCollector {
+    desc: Desc,
+}
+
+static LATEST: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+fn export(shared: &Arc<Shared>) {
+    static REGISTERED: Once = Once::new();
+    // A `Weak` is whole whatever panicked beside it.
+    *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(shared);
+    REGISTERED.call_once(|| {
+        let name = "tempo_live_store_traces_created_total".to_owned();
+        // A description is how the registry tells collectors apart; one of the families will do.
+        let registered = Desc::new(
+            name,
+            "Per tenant.".into(),
+            vec!["tenant".into()],
+            HashMap::new(),
+        )
+        .and_then(|desc| metrics::register(Box::new(TenantCollector { desc })));
+        if let Err(error) = registered {
+            tracing::error!(%error, "the live-store's per-tenant metrics are not exported");
+        }
+    });
+}
 
 impl Collector for TenantCollector {
     fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
+        vec![&self.desc]
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        self.0
-            .upgrade()
-            .map(|shared| shared.collect())
-            .unwrap_or_default()
+        let shared = LATEST
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .upgrade();
+        shared.map(|shared| shared.collect()).unwrap_or_default()
     }
 }

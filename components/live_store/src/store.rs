@@ -45,8 +45,8 @@ pub(crate) struct Inner {
     pub reader: Rc<dyn RecordReader>,
     pub state: RefCell<State>,
     hasher: foldhash::quality::FixedState,
-    /// What this shard last added to the process's gauges: entries, index bytes, resident bytes, batches.
-    reported: RefCell<[i64; 4]>,
+    /// What this shard last added to the process's gauges: entries, traces, index bytes, resident bytes, batches.
+    reported: RefCell<[i64; 5]>,
 }
 
 impl Inner {
@@ -58,7 +58,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.report([0; 4]);
+        self.report([0; 5]);
         for tenant in self.state.get_mut().tenants.iter_mut().flatten() {
             tenant.track(|tracker| *tracker = Default::default());
         }
@@ -240,6 +240,7 @@ impl Store {
         };
         let now = [
             sum(|p| p.index.entries()),
+            sum(|p| p.index.traces() as u64),
             state.index_bytes() as i64,
             state.live_bytes as i64,
             sum(|p| p.batches.len()),
@@ -251,10 +252,11 @@ impl Store {
 
 impl Inner {
     /// The gauges are for the process: each shard adds what changed on it.
-    fn report(&self, now: [i64; 4]) {
+    fn report(&self, now: [i64; 5]) {
         let metrics = &self.shared.metrics;
         let gauges = [
             &metrics.index_entries,
+            &metrics.index_traces,
             &metrics.index_bytes,
             &metrics.resident_bytes,
             &metrics.batches,

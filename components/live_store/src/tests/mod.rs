@@ -1,0 +1,6 @@
+//! Tests of the whole store, in the simulator.
+
+mod admission;
+mod model;
+mod replay;
+mod support;
