@@ -6,11 +6,11 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use super::{DirEntry, OpenOptions};
 use crate::limits::{DISK_DIR_ENTRIES, DISK_META_QUEUE, DISK_META_THREADS};
 use crate::mailbox::oneshot;
+use crate::runtime::affinity::spawn_beside;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -25,9 +25,9 @@ impl Meta {
         let (jobs, queue) = flume::bounded::<Job>(DISK_META_QUEUE);
         for n in 0..DISK_META_THREADS {
             let queue = queue.clone();
-            thread::Builder::new()
-                .name(format!("disk-meta-{n}"))
-                .spawn(move || queue.iter().for_each(|job| job()))?;
+            spawn_beside(&format!("disk-meta-{n}"), move || {
+                queue.iter().for_each(|job| job())
+            })?;
         }
         Ok(Self { jobs })
     }

@@ -1,11 +1,11 @@
 //! The lane without io_uring: a few threads that read, and a few that write and sync, with one blocking call at a time each.
 
 use std::io;
-use std::thread;
 
 use super::stats::Stats;
 use super::transfer::{Read, Write, is_interruption};
 use crate::limits::{DISK_READ_THREADS, DISK_RETRIES, DISK_WRITE_THREADS};
+use crate::runtime::affinity::spawn_beside;
 
 /// Starts the threads. They end when the queues' senders are gone.
 pub(super) fn start(
@@ -26,9 +26,7 @@ pub(super) fn start(
                 read.finish(outcome);
             }
         };
-        thread::Builder::new()
-            .name(format!("disk-read-{n}"))
-            .spawn(work)?;
+        spawn_beside(&format!("disk-read-{n}"), work)?;
     }
     for n in 0..DISK_WRITE_THREADS {
         let queue = writes.clone();
@@ -42,9 +40,7 @@ pub(super) fn start(
                 write.finish(outcome);
             }
         };
-        thread::Builder::new()
-            .name(format!("disk-write-{n}"))
-            .spawn(work)?;
+        spawn_beside(&format!("disk-write-{n}"), work)?;
     }
     Ok(())
 }

@@ -4,7 +4,6 @@
 use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::thread;
 
 use flume::TryRecvError;
 use io_uring::{IoUring, Probe, opcode, squeue, types};
@@ -14,6 +13,7 @@ use super::bell::Bell;
 use super::stats::Stats;
 use super::transfer::{Read, Write, is_interruption};
 use crate::limits::{DISK_READ_DEPTH, DISK_RETRIES, DISK_WRITE_DEPTH};
+use crate::runtime::affinity::spawn_beside;
 
 /// Submission entries: every read, every write with its sync, and the bell fit at once.
 const ENTRIES: u32 = 256;
@@ -30,33 +30,31 @@ pub(super) fn start(
 ) -> io::Result<()> {
     // A ring belongs to the thread that made it, so the thread makes it and says how that went.
     let (made, outcome) = flume::bounded(1);
-    thread::Builder::new()
-        .name("disk-uring".to_owned())
-        .spawn(move || {
-            let ring = match make_ring() {
-                Ok(ring) => ring,
-                Err(error) => {
-                    let _ = made.send(Err(error));
-                    return;
-                }
-            };
-            let _ = made.send(Ok(()));
-            let mut lane = Storage {
-                ring,
-                under_way: ManuallyDrop::new(Slab::new()),
-                reading: 0,
-                writing: 0,
-                reads,
-                writes,
-                bell,
-                bell_value: ManuallyDrop::new(Box::new(0)),
-                bell_armed: false,
-                stats: Stats::new(),
-            };
-            if let Err(error) = lane.run() {
-                tracing::error!(%error, "the disk lane has failed; every disk operation fails from now on");
+    spawn_beside("disk-uring", move || {
+        let ring = match make_ring() {
+            Ok(ring) => ring,
+            Err(error) => {
+                let _ = made.send(Err(error));
+                return;
             }
-        })?;
+        };
+        let _ = made.send(Ok(()));
+        let mut lane = Storage {
+            ring,
+            under_way: ManuallyDrop::new(Slab::new()),
+            reading: 0,
+            writing: 0,
+            reads,
+            writes,
+            bell,
+            bell_value: ManuallyDrop::new(Box::new(0)),
+            bell_armed: false,
+            stats: Stats::new(),
+        };
+        if let Err(error) = lane.run() {
+            tracing::error!(%error, "the disk lane has failed; every disk operation fails from now on");
+        }
+    })?;
     outcome
         .recv()
         .unwrap_or_else(|_| Err(io::Error::other("the storage thread did not start")))
