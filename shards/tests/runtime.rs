@@ -304,3 +304,33 @@ fn impossible_settings_are_refused() {
     let error = runtime::run(config(100_000, DriverChoice::Auto), || async { Ok(()) });
     assert!(matches!(error, Err(runtime::Error::Config(_))));
 }
+
+/// CPUs that the calling thread may run on, as the kernel writes them.
+fn allowed() -> String {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("Cpus_allowed_list:"))
+        .unwrap();
+    line.split_whitespace().nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn a_pinned_shard_has_one_cpu_and_side_threads_are_not_bound_to_it() {
+    let whole = allowed();
+    let pinned = Config {
+        shards: 1,
+        ..Config::default()
+    };
+    runtime::run(pinned, move || {
+        let whole = whole.clone();
+        async move {
+            let mine = allowed();
+            assert!(mine.parse::<usize>().is_ok(), "{mine}");
+            let beside = side::blocking(allowed).await?;
+            assert!(beside != mine || whole == mine, "{beside}");
+            Ok(())
+        }
+    })
+    .unwrap();
+}

@@ -33,6 +33,21 @@ pub(crate) fn leave_shard_cpus() {
     bind(FREE.get().map_or(allowed_cpus(), Vec::as_slice));
 }
 
+/// A thread beside the shards, off their CPUs if there are others.
+pub(crate) fn spawn_beside(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> std::io::Result<()> {
+    let beside = move || {
+        leave_shard_cpus();
+        work();
+    };
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(beside)
+        .map(drop)
+}
+
 /// Binds the calling thread to these CPUs. Returns whether the system let us.
 #[allow(unsafe_code, reason = "CPU sets have no safe interface in std")]
 pub(crate) fn bind(cpus: &[usize]) -> bool {

@@ -15,9 +15,9 @@ use crate::BoxError;
 use crate::context::{self, Parts, Shard};
 use crate::exec::{self, Class, Inbox, Shares};
 use crate::limits::{MAX_SHARDS, SHUTDOWN_GRACE};
-use crate::memory;
 use crate::rand::Rng;
 use crate::time::{self, Clock};
+use crate::{disk, memory};
 
 pub(super) fn run_shards<F, Fut>(config: Config, main: Arc<F>) -> Result<(), Error>
 where
@@ -134,6 +134,12 @@ impl Start {
             sim: None,
         });
         memory::install(&shard, self.config.memory_limit_bytes);
+        if let Err(source) = disk::install(&shard, self.config.disk) {
+            return run.fail(Error::Start {
+                shard: self.id,
+                source,
+            });
+        }
         let _entered = context::enter(shard.clone());
         spawn_main(&shard, main(), returned);
         let work = || {
