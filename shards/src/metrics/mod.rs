@@ -44,9 +44,12 @@ enum Known {
     HistogramVec(HistogramVec),
 }
 
+/// What is registered under a name, with the names of its labels.
+type NameTable = HashMap<String, (Vec<String>, Known)>;
+
 /// The name table. A panic while it is held leaves it as it was before or after an insert, so a poisoned lock is still usable.
-fn known() -> MutexGuard<'static, HashMap<String, (Vec<String>, Known)>> {
-    static KNOWN: OnceLock<Mutex<HashMap<String, (Vec<String>, Known)>>> = OnceLock::new();
+fn known() -> MutexGuard<'static, NameTable> {
+    static KNOWN: OnceLock<Mutex<NameTable>> = OnceLock::new();
     KNOWN
         .get_or_init(Mutex::default)
         .lock()

@@ -98,20 +98,18 @@ impl SimFile {
         let before = disk.state.borrow_mut().next_sequence();
         let failure = disk.strike(Operation::Sync, &self.path).await;
         let crashes = sim::io_step().await;
-        let mut state = disk.state.borrow_mut();
         if let Some(error) = failure {
-            state.sync_failed(&self.open, before);
+            disk.state.borrow_mut().sync_failed(&self.open, before);
             return Err(error);
         }
+        // If the process crashes in the middle, nobody will ever hear of how it went.
+        if !crashes || rand::below(2) == 0 {
+            disk.state.borrow_mut().sync(&self.open, before)?;
+        }
         if crashes {
-            if rand::below(2) == 0 {
-                // Nobody will ever hear of how it went.
-                let _ = state.sync(&self.open, before);
-            }
-            drop(state);
             return crash().await;
         }
-        state.sync(&self.open, before)
+        Ok(())
     }
 
     pub(in crate::disk) async fn allocate(&self, offset: u64, len: u64) -> io::Result<()> {

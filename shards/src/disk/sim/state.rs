@@ -41,7 +41,7 @@ fn no_space() -> io::Error {
 impl State {
     pub(super) fn open(&mut self, path: &Path, options: OpenOptions) -> io::Result<Open> {
         let changes = options.create || options.create_new || options.truncate;
-        if !(options.read || options.write) || (changes && !options.write) {
+        if !options.write && (changes || !options.read) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let id = match self.names.file(path)? {
