@@ -11,7 +11,7 @@ use async_task::Runnable;
 
 use crate::exec::{Inbox, Meta, Queues, Registry, Shares};
 use crate::rand::Rng;
-use crate::runtime::Run;
+use crate::runtime::{Pulse, Run};
 use crate::sim::Process;
 use crate::stats::Stats;
 use crate::time::{Clock, Timers};
@@ -125,6 +125,12 @@ impl Shard {
     pub(crate) fn clear_locals(&self) {
         let locals = std::mem::take(&mut *self.locals.borrow_mut());
         drop(locals);
+    }
+
+    /// What the watchdog sees of this shard.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        // A run has as many pulses as shards.
+        &self.run.pulses()[self.id]
     }
 
     pub(crate) fn begin_slice(&self, end_nanos: u64) {

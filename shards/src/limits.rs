@@ -14,6 +14,12 @@ pub const STALL: Duration = Duration::from_millis(2);
 /// A stall longer than this is also logged as a warning.
 pub const LONG_STALL: Duration = Duration::from_millis(100);
 
+/// How often the watchdog looks at the shards.
+pub const WATCHDOG_PERIOD: Duration = Duration::from_millis(500);
+
+/// How long a shard may stay in one turn before the watchdog says so.
+pub const WATCHDOG_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Tasks polled before the clock and the inbox are looked at again, whatever they cost.
 pub const POLLS_PER_SLICE: usize = 4096;
 
@@ -62,6 +68,9 @@ pub const DISK_META_QUEUE: usize = 256;
 
 /// Most bytes of one read.
 pub const DISK_READ_BYTES: usize = 1 << 30;
+
+/// Reads up to this length are answered from the page cache without the lane, if they can be: some microseconds of copying.
+pub const DISK_CACHED_READ_BYTES: usize = 128 * 1024;
 
 /// Buffers handed to the kernel in one write; longer lists are written in several.
 pub const DISK_WRITE_BUFFERS: usize = 1024;

@@ -40,6 +40,7 @@ fn local() -> SocketAddr {
 
 #[test]
 fn messages_cross_shards_and_answers_come_back() {
+    // Each round trip lets both shards fall asleep, so a lost wake would hang the test.
     let (tx, rx) = mailbox::bounded::<(u64, mailbox::Reply<u64>)>(4);
     let rx = Arc::new(Mutex::new(Some(rx)));
     runtime::run(config(3, DriverChoice::Auto), move || {
@@ -48,13 +49,13 @@ fn messages_cross_shards_and_answers_come_back() {
             assert_eq!(shard_count(), 3);
             if shard_id() == 0 {
                 let rx = rx.lock().unwrap().take().ok_or("taken")?;
-                for _ in 0..2000 {
+                for _ in 0..20_000 {
                     let (n, reply) = rx.recv().await.ok_or("closed")?;
                     reply.send(n * 2).map_err(|_| "nobody waits")?;
                 }
                 return Ok(());
             }
-            for n in 0..1000 {
+            for n in 0..10_000 {
                 let (reply, promise) = mailbox::oneshot();
                 tx.send((n, reply)).await?;
                 assert_eq!(promise.await?, n * 2);
@@ -331,6 +332,28 @@ fn a_pinned_shard_has_one_cpu_and_side_threads_are_not_bound_to_it() {
             assert!(beside != mine || whole == mine, "{beside}");
             Ok(())
         }
+    })
+    .unwrap();
+}
+
+#[test]
+fn a_shard_that_does_not_come_back_is_seen_from_outside() {
+    runtime::run(config(1, DriverChoice::Auto), || async {
+        spawn(Class::Background, async {
+            let start = std::time::Instant::now();
+            let seen = || {
+                metrics::render().lines().any(|line| {
+                    line.starts_with("vivace_shard_stuck_total")
+                        && line.contains("tests/runtime.rs")
+                })
+            };
+            while !seen() {
+                assert!(start.elapsed() < Duration::from_secs(20));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        })
+        .await;
+        Ok(())
     })
     .unwrap();
 }

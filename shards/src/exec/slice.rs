@@ -15,6 +15,7 @@ use crate::limits;
 pub(crate) fn run_one(shard: &Rc<Shard>, runnable: Runnable<Meta>, started: u64) -> u64 {
     let meta = *runnable.metadata();
     shard.begin_poll(started);
+    shard.pulse().polls(meta.site);
     if let Err(panic) = catch_unwind(AssertUnwindSafe(|| runnable.run())) {
         poison(shard, meta, panic.as_ref());
     }

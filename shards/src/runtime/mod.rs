@@ -6,12 +6,14 @@ mod driver;
 mod root;
 mod run;
 mod thread;
+mod watchdog;
 
 pub use config::{Config, DiskChoice, DriverChoice};
 pub(crate) use root::fire_due;
 pub(crate) use run::Run;
 pub use run::{Error, poisoned};
 pub(crate) use thread::{Returned, spawn_main};
+pub(crate) use watchdog::Pulse;
 
 use std::future::Future;
 use std::sync::Arc;

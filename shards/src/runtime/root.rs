@@ -42,7 +42,9 @@ impl Root {
         self.shard.begin_turn(cx.waker());
         self.shard.inbox.awake();
         self.hear_bell(cx);
+        self.shard.pulse().begin_turn(self.shard.clock.now_nanos());
         let over = self.run_until_parked(cx);
+        self.shard.pulse().end_turn();
         self.shard.end_turn();
         over
     }

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::{self, Thread};
 
+use super::watchdog::Pulse;
 use crate::BoxError;
 use crate::context;
 use crate::exec::Inbox;
@@ -58,6 +60,9 @@ pub(crate) struct Run {
     failure: Mutex<Option<Error>>,
     poison: OnceLock<String>,
     inboxes: Vec<Arc<Inbox>>,
+    pulses: Vec<Pulse>,
+    /// The thread that waits for the run to end.
+    starter: Thread,
 }
 
 impl Run {
@@ -69,7 +74,9 @@ impl Run {
             remaining: AtomicUsize::new(inboxes.len()),
             failure: Mutex::new(None),
             poison: OnceLock::new(),
+            pulses: inboxes.iter().map(|_| Pulse::default()).collect(),
             inboxes,
+            starter: thread::current(),
         })
     }
 
@@ -87,6 +94,10 @@ impl Run {
 
     pub(crate) fn inboxes(&self) -> &[Arc<Inbox>] {
         &self.inboxes
+    }
+
+    pub(crate) fn pulses(&self) -> &[Pulse] {
+        &self.pulses
     }
 
     /// Records a failure (the first one stays) and asks everyone to stop.
@@ -127,6 +138,7 @@ impl Run {
         for inbox in &self.inboxes {
             inbox.ring();
         }
+        self.starter.unpark();
     }
 
     pub(crate) fn take_result(&self) -> Result<(), Error> {

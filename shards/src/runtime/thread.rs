@@ -10,7 +10,7 @@ use std::thread;
 use super::config::Config;
 use super::driver::Driver;
 use super::run::{Error, Run};
-use super::{affinity, root};
+use super::{affinity, root, watchdog};
 use crate::BoxError;
 use crate::context::{self, Parts, Shard};
 use crate::exec::{self, Class, Inbox, Shares};
@@ -72,6 +72,7 @@ where
             }
         }
     }
+    watchdog::watch(&run);
     for (shard, handle) in threads.into_iter().enumerate() {
         if let Err(panic) = handle.join() {
             let reason = exec::panic_text(panic.as_ref());
