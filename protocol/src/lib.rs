@@ -13,3 +13,7 @@ mod pause;
 pub mod record;
 pub mod tempopb;
 pub mod trace;
+
+/// Descriptions (an encoded `FileDescriptorSet`) of the gRPC services of this project, for reflection;
+/// `proto/generate.sh` makes them.
+pub const DESCRIPTORS: &[u8] = include_bytes!("../proto/services.bin");

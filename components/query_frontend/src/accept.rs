@@ -33,8 +33,14 @@ mod tests {
     fn the_first_known_type_wins() {
         assert_eq!(form(None), Form::Json);
         assert_eq!(form(Some("*/*")), Form::Json);
-        assert_eq!(form(Some("application/json, application/protobuf")), Form::Protobuf);
+        assert_eq!(
+            form(Some("application/json, application/protobuf")),
+            Form::Protobuf
+        );
         assert_eq!(form(Some("application/vnd.grafana.llm")), Form::Llm);
-        assert_eq!(form(Some("application/json, application/vnd.grafana.llm")), Form::Json);
+        assert_eq!(
+            form(Some("application/json, application/vnd.grafana.llm")),
+            Form::Json
+        );
     }
 }

@@ -10,7 +10,15 @@ use vivace_shards::time::Instant;
 const OP: &str = "traces";
 /// Upper bounds of processed bytes a second: 64 KiB to 4 GiB by fours.
 const THROUGHPUT_BUCKETS: [f64; 9] = [
-    65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0, 67108864.0, 268435456.0, 1073741824.0, 4294967296.0,
+    65536.0,
+    262144.0,
+    1048576.0,
+    4194304.0,
+    16777216.0,
+    67108864.0,
+    268435456.0,
+    1073741824.0,
+    4294967296.0,
 ];
 
 #[derive(Clone)]
@@ -56,10 +64,16 @@ impl Metrics {
             ),
         };
         for result in ["completed", "canceled"] {
-            metrics.queries.with_label_values(&[first_tenant, OP, result]);
-            metrics.within_slo.with_label_values(&[first_tenant, OP, result]);
+            metrics
+                .queries
+                .with_label_values(&[first_tenant, OP, result]);
+            metrics
+                .within_slo
+                .with_label_values(&[first_tenant, OP, result]);
         }
-        metrics.bytes_inspected.with_label_values(&[first_tenant, OP]);
+        metrics
+            .bytes_inspected
+            .with_label_values(&[first_tenant, OP]);
         metrics
     }
 
@@ -79,12 +93,24 @@ impl Running {
         self.completed = true;
         let took = self.started.elapsed();
         let tenant = self.tenant.as_str();
-        self.metrics.queries.with_label_values(&[tenant, OP, "completed"]).inc();
-        self.metrics.bytes_inspected.with_label_values(&[tenant, OP]).inc_by(inspected_bytes);
+        self.metrics
+            .queries
+            .with_label_values(&[tenant, OP, "completed"])
+            .inc();
+        self.metrics
+            .bytes_inspected
+            .with_label_values(&[tenant, OP])
+            .inc_by(inspected_bytes);
         let per_second = inspected_bytes as f64 / took.as_secs_f64().max(1e-6);
-        self.metrics.throughput.with_label_values(&[tenant, OP]).observe(per_second);
+        self.metrics
+            .throughput
+            .with_label_values(&[tenant, OP])
+            .observe(per_second);
         if objective.is_kept(took, per_second) {
-            self.metrics.within_slo.with_label_values(&[tenant, OP, "completed"]).inc();
+            self.metrics
+                .within_slo
+                .with_label_values(&[tenant, OP, "completed"])
+                .inc();
         }
     }
 }
@@ -92,7 +118,10 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.completed {
-            self.metrics.queries.with_label_values(&[self.tenant.as_str(), OP, "canceled"]).inc();
+            self.metrics
+                .queries
+                .with_label_values(&[self.tenant.as_str(), OP, "canceled"])
+                .inc();
         }
     }
 }

@@ -95,7 +95,9 @@ fn check_v2(query: &[(String, String)]) -> Result<(), BadParameter> {
                 .map_err(|why| BadParameter(format!("invalid value for {name}: {why}")))?,
         };
         if depth < -1 {
-            return Err(BadParameter(format!("invalid value for {name}: must be >= -1")));
+            return Err(BadParameter(format!(
+                "invalid value for {name}: must be >= -1"
+            )));
         }
     }
     // Filtering needs TraceQL; an unfiltered answer to a filtered question would be a wrong answer.
@@ -208,19 +210,43 @@ mod tests {
     fn refusals_have_the_texts_of_the_specification() {
         let long = "0".repeat(33);
         for (id, text, want) in [
-            ("xyz", "", "trace IDs can only contain hex characters: invalid character 'x' at position 1"),
+            (
+                "xyz",
+                "",
+                "trace IDs can only contain hex characters: invalid character 'x' at position 1",
+            ),
             (long.as_str(), "", "trace IDs can't be larger than 128 bits"),
-            ("1", "start=abc", "invalid start: strconv.ParseInt: parsing \"abc\": invalid syntax"),
-            ("1", "start=20&end=10", "http parameter start must be before end. received start=20 end=10"),
+            (
+                "1",
+                "start=abc",
+                "invalid start: strconv.ParseInt: parsing \"abc\": invalid syntax",
+            ),
+            (
+                "1",
+                "start=20&end=10",
+                "http parameter start must be before end. received start=20 end=10",
+            ),
             ("1", "mode=foo", "invalid value for mode foo"),
-            ("1", "blockStart=abc", "invalid value for blockstart: invalid UUID length: 3"),
-            ("1", "match_depth=-2", "invalid value for match_depth: must be >= -1"),
+            (
+                "1",
+                "blockStart=abc",
+                "invalid value for blockstart: invalid UUID length: 3",
+            ),
+            (
+                "1",
+                "match_depth=-2",
+                "invalid value for match_depth: must be >= -1",
+            ),
             (
                 "1",
                 "keep_hierarchy=x",
                 "invalid value for keep_hierarchy: strconv.ParseBool: parsing \"x\": invalid syntax",
             ),
-            ("1", "end=99999999999999999999", "invalid end: strconv.ParseInt: parsing \"99999999999999999999\": value out of range"),
+            (
+                "1",
+                "end=99999999999999999999",
+                "invalid end: strconv.ParseInt: parsing \"99999999999999999999\": value out of range",
+            ),
         ] {
             assert_eq!(refusal(id, text), want, "{id} {text}");
         }

@@ -26,8 +26,16 @@ mod tests {
     #[test]
     fn names_and_values_are_decoded() {
         let found = pairs("q=%7B%7D&start=1&empty&a=b+c&bad=%zz");
-        let want = [("q", "{}"), ("start", "1"), ("empty", ""), ("a", "b c"), ("bad", "%zz")];
-        let want: Vec<_> = want.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let want = [
+            ("q", "{}"),
+            ("start", "1"),
+            ("empty", ""),
+            ("a", "b c"),
+            ("bad", "%zz"),
+        ];
+        let want: Vec<_> = want
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         assert_eq!(found, want);
     }
 }

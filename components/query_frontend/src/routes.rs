@@ -58,9 +58,11 @@ pub fn routes(deps: Deps) -> Result<Vec<Route>, TemplateError> {
     });
     let trace = |path: &str, v2: bool| {
         let api = Rc::clone(&api);
-        Route::new(Methods::Any, &format!("{prefix}{path}"), async move |request| {
-            api.trace_by_id(request, v2).await
-        })
+        Route::new(
+            Methods::Any,
+            &format!("{prefix}{path}"),
+            async move |request| api.trace_by_id(request, v2).await,
+        )
         .map(|route| route.class(Class::Query).vary())
     };
     Ok(vec![
@@ -162,8 +164,9 @@ impl Api {
         }
         let inspected_bytes = fragments.iter().map(fragment_bytes).sum();
         let needed = inspected_bytes * ANSWER_FACTOR;
-        let _charge = memory::try_charge(needed, Kind::Query)
-            .map_err(|over| SourceError::Busy(format!("not enough memory for this trace: {over}")))?;
+        let _charge = memory::try_charge(needed, Kind::Query).map_err(|over| {
+            SourceError::Busy(format!("not enough memory for this trace: {over}"))
+        })?;
         let options = CombineOptions::trace_by_id(max_bytes);
         let combined = combine_pausing(&fragments, options, vivace_shards::breathe).await;
         Ok(Found {

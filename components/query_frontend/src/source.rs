@@ -12,6 +12,9 @@ pub enum SourceError {
     /// The stores have no room or time for this now.
     #[error("{0}")]
     Busy(String),
+    /// It does not work at the moment: starting or stopping.
+    #[error("{0}")]
+    Unavailable(String),
     /// Data could not be read.
     #[error("{0}")]
     Failed(String),
@@ -20,13 +23,14 @@ pub enum SourceError {
 impl SourceError {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy(_))
+        matches!(self, Self::Busy(_) | Self::Unavailable(_))
     }
 
     /// The status that the client gets (http-api.md §15).
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -72,10 +72,18 @@ where
         let caller = format!("{file}:{}", metadata.line().unwrap_or(0));
         let now = humantime::format_rfc3339_nanos(SystemTime::now()).to_string();
         let mut line = String::with_capacity(160);
-        let head = [("level", level), ("ts", &now), ("caller", &caller), ("msg", &fields.message)];
-        let pairs = head
-            .into_iter()
-            .chain(fields.rest.iter().map(|(key, value)| (*key, value.as_str())));
+        let head = [
+            ("level", level),
+            ("ts", &now),
+            ("caller", &caller),
+            ("msg", &fields.message),
+        ];
+        let pairs = head.into_iter().chain(
+            fields
+                .rest
+                .iter()
+                .map(|(key, value)| (*key, value.as_str())),
+        );
         match self.format {
             Format::Logfmt => write_logfmt(&mut line, pairs),
             Format::Json => write_json(&mut line, pairs),
@@ -140,6 +148,13 @@ fn write_json<'a>(line: &mut String, pairs: impl Iterator<Item = (&'a str, &'a s
     line.push('}');
 }
 
+/// A text as a JSON string, with its quotes.
+pub fn json_string(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    push_json_string(&mut out, text);
+    out
+}
+
 fn push_json_string(line: &mut String, text: &str) {
     line.push('"');
     for character in text.chars() {
@@ -166,9 +181,17 @@ mod tests {
     #[test]
     fn logfmt_quotes_only_what_needs_it() {
         let mut line = String::new();
-        let pairs = [("level", "info"), ("msg", "Tempo started"), ("traceID", ""), ("q", "a=\"b\"\n")];
+        let pairs = [
+            ("level", "info"),
+            ("msg", "Tempo started"),
+            ("traceID", ""),
+            ("q", "a=\"b\"\n"),
+        ];
         write_logfmt(&mut line, pairs.into_iter());
-        assert_eq!(line, r#"level=info msg="Tempo started" traceID= q="a=\"b\"\n""#);
+        assert_eq!(
+            line,
+            r#"level=info msg="Tempo started" traceID= q="a=\"b\"\n""#
+        );
     }
 
     #[test]

@@ -133,7 +133,8 @@ impl Modules {
 
     /// The state of a module is that of the shard that is furthest from Running.
     fn state_of(&self, table: &Table, module: &'static str) -> State {
-        let states = (0..self.shards).filter_map(|shard| table.states.get(&(module, shard)).copied());
+        let states =
+            (0..self.shards).filter_map(|shard| table.states.get(&(module, shard)).copied());
         let mut worst = State::Running;
         for state in states {
             worst = match (worst, state) {
@@ -154,7 +155,11 @@ impl Modules {
                     Some((failed, why)) if failed == module => why.clone(),
                     _ => String::new(),
                 };
-                [(*module).to_owned(), self.state_of(table, module).name().to_owned(), failure]
+                [
+                    (*module).to_owned(),
+                    self.state_of(table, module).name().to_owned(),
+                    failure,
+                ]
             });
             super::status::ascii_table(["SERVICE NAME", "STATUS", "FAILURE CASE"], rows)
         })
@@ -168,7 +173,10 @@ mod tests {
     #[test]
     fn ready_when_every_module_runs_on_every_shard() {
         let modules = Modules::new(2);
-        assert_eq!(modules.readiness(), Err("Some services are not Running:\nNew: 6\n".to_owned()));
+        assert_eq!(
+            modules.readiness(),
+            Err("Some services are not Running:\nNew: 6\n".to_owned())
+        );
         for module in MODULES {
             assert!(!modules.set(module, 0, State::Running));
             if module != "live-store" {
@@ -176,18 +184,27 @@ mod tests {
             }
         }
         modules.set("live-store", 1, State::Starting);
-        assert_eq!(modules.readiness(), Err("Some services are not Running:\nStarting: 1\n".to_owned()));
+        assert_eq!(
+            modules.readiness(),
+            Err("Some services are not Running:\nStarting: 1\n".to_owned())
+        );
         modules.set("live-store", 1, State::Running);
         assert_eq!(modules.readiness(), Ok("ready\n"));
         modules.stopping();
-        assert_eq!(modules.readiness(), Err("Application is stopping".to_owned()));
+        assert_eq!(
+            modules.readiness(),
+            Err("Application is stopping".to_owned())
+        );
     }
 
     #[test]
     fn a_failure_is_told() {
         let modules = Modules::new(1);
         modules.fail("ingest-log", "disk is gone");
-        assert_eq!(modules.readiness(), Err("ingest-log failed: disk is gone\n".to_owned()));
+        assert_eq!(
+            modules.readiness(),
+            Err("ingest-log failed: disk is gone\n".to_owned())
+        );
         assert!(modules.table().contains("disk is gone"));
     }
 }

@@ -17,16 +17,31 @@ fn traces_by_id_equal_the_recorded_answers() -> Result {
     assert_eq!(requests.len(), 28);
     for path in &requests {
         let answer = server.post_otlp(&std::fs::read(path)?)?;
-        assert_eq!((answer.status, &answer.body[..]), (200, &b"\x0a\x00"[..]), "{path:?}: {}", answer.text());
+        assert_eq!(
+            (answer.status, &answer.body[..]),
+            (200, &b"\x0a\x00"[..]),
+            "{path:?}: {}",
+            answer.text()
+        );
     }
     let folder = shared().join("conformance");
     let output = Command::new("python3")
         .arg(folder.join("conformance.py"))
-        .args(["check", "--only", "trace", "--verbose", "--url", &server.url("")])
+        .args([
+            "check",
+            "--only",
+            "trace",
+            "--verbose",
+            "--url",
+            &server.url(""),
+        ])
         .arg("--answers")
         .arg(folder.join("answers.jsonl.gz"))
         .output()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && text.ends_with("60 passed, 0 failed\n"), "{text}");
+    assert!(
+        output.status.success() && text.ends_with("60 passed, 0 failed\n"),
+        "{text}"
+    );
     Ok(())
 }

@@ -41,17 +41,31 @@ fn may_depend(from: Layer, to: Layer) -> bool {
 #[test]
 fn dependencies_point_one_way() -> Result<(), Box<dyn std::error::Error>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--no-deps",
+            "--offline",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let root = metadata["workspace_root"].as_str().ok_or("no workspace root")?;
+    let root = metadata["workspace_root"]
+        .as_str()
+        .ok_or("no workspace root")?;
 
     let mut layers = BTreeMap::new();
     let packages = metadata["packages"].as_array().ok_or("no packages")?;
     for package in packages {
-        let manifest = package["manifest_path"].as_str().ok_or("no manifest path")?;
+        let manifest = package["manifest_path"]
+            .as_str()
+            .ok_or("no manifest path")?;
         let folder = manifest
             .strip_prefix(root)
             .and_then(|path| path.strip_suffix("/Cargo.toml"))
@@ -65,7 +79,10 @@ fn dependencies_point_one_way() -> Result<(), Box<dyn std::error::Error>> {
     let mut wrong = Vec::new();
     for package in packages {
         let name = package["name"].as_str().ok_or("no name")?;
-        for dependency in package["dependencies"].as_array().ok_or("no dependencies")? {
+        for dependency in package["dependencies"]
+            .as_array()
+            .ok_or("no dependencies")?
+        {
             // Tests may use what is above them; the shipped code may not.
             if dependency["kind"].as_str() == Some("dev") {
                 continue;
@@ -78,6 +95,9 @@ fn dependencies_point_one_way() -> Result<(), Box<dyn std::error::Error>> {
             }
         }
     }
-    assert!(wrong.is_empty(), "dependencies that point the wrong way: {wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "dependencies that point the wrong way: {wrong:#?}"
+    );
     Ok(())
 }

@@ -20,11 +20,13 @@ use vivace_bench::data::{Generator, Random, Shape};
 
 const MIB: u64 = 1 << 20;
 const LIMITED: &str = "memory:\n  limit: 256MiB\n";
-const NO_TRACE_LIMITS: &str =
-    "overrides:\n  defaults:\n    ingestion:\n      max_traces_per_user: 0\n      rate_limit_bytes: 10000000000\n      burst_size_bytes: 10000000000\n";
+const NO_TRACE_LIMITS: &str = "overrides:\n  defaults:\n    ingestion:\n      max_traces_per_user: 0\n      rate_limit_bytes: 10000000000\n      burst_size_bytes: 10000000000\n";
 
 fn limited(extra: &str) -> Options {
-    Options { extra_yaml: format!("{LIMITED}{extra}"), ..Options::default() }
+    Options {
+        extra_yaml: format!("{LIMITED}{extra}"),
+        ..Options::default()
+    }
 }
 
 fn small_request(trace: [u8; 16], spans: usize, seed: u64) -> Vec<u8> {
@@ -40,8 +42,17 @@ fn small_request(trace: [u8; 16], spans: usize, seed: u64) -> Vec<u8> {
             ..Span::default()
         })
         .collect();
-    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..ResourceSpans::default() }] }.encode_to_vec()
+    let scope_spans = vec![ScopeSpans {
+        spans,
+        ..ScopeSpans::default()
+    }];
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans {
+            scope_spans,
+            ..ResourceSpans::default()
+        }],
+    }
+    .encode_to_vec()
 }
 
 fn still_fine(server: &Server) -> Result {
@@ -49,7 +60,12 @@ fn still_fine(server: &Server) -> Result {
     let mut trace = [7; 16];
     trace[..8].copy_from_slice(&random.next_u64().to_be_bytes());
     let answer = server.post_otlp(&small_request(trace, 3, random.next_u64()))?;
-    assert_eq!((answer.status, &answer.body[..]), (200, &b"\x0a\x00"[..]), "{}", answer.text());
+    assert_eq!(
+        (answer.status, &answer.body[..]),
+        (200, &b"\x0a\x00"[..]),
+        "{}",
+        answer.text()
+    );
     assert_eq!(server.span_ids(&hex(&trace))?.len(), 3);
     Ok(())
 }
@@ -57,7 +73,14 @@ fn still_fine(server: &Server) -> Result {
 #[test]
 fn a_request_cut_or_bent_at_every_offset_never_hurts() -> Result {
     let server = Server::start_with(limited(NO_TRACE_LIMITS))?;
-    let mut generator = Generator::new(1, Shape { spans_per_request: 4, spans_per_trace: 4, attributes_per_span: 15 });
+    let mut generator = Generator::new(
+        1,
+        Shape {
+            spans_per_request: 4,
+            spans_per_trace: 4,
+            attributes_per_span: 15,
+        },
+    );
     let whole = generator.next_request(unix_nanos()).body;
     let mut refused = 0;
     for at in 0..whole.len() {
@@ -71,7 +94,9 @@ fn a_request_cut_or_bent_at_every_offset_never_hurts() -> Result {
                     refused += 1;
                     assert!(answer.body.len() > 10, "a refusal without a reason at {at}");
                 }
-                other => return Err(format!("status {other} at offset {at}: {}", answer.text()).into()),
+                other => {
+                    return Err(format!("status {other} at offset {at}: {}", answer.text()).into());
+                }
             }
         }
     }
@@ -82,11 +107,24 @@ fn a_request_cut_or_bent_at_every_offset_never_hurts() -> Result {
 /// `VIVACE_GARBAGE_BYTES` sets how much; the default is a smoke of the 10 GB that were posted once.
 #[test]
 fn garbage_in_bounded_pieces_is_refused_within_the_memory_limit() -> Result {
-    let total = std::env::var("VIVACE_GARBAGE_BYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(192 * MIB);
+    let total = std::env::var("VIVACE_GARBAGE_BYTES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(192 * MIB);
     let server = Server::start_with(limited(NO_TRACE_LIMITS))?;
-    let good = Load::start(&server, 1, 5, Shape { spans_per_request: 50, ..Shape::default() });
+    let good = Load::start(
+        &server,
+        1,
+        5,
+        Shape {
+            spans_per_request: 50,
+            ..Shape::default()
+        },
+    );
     let mut random = Random::new(3);
-    let mut garbage: Vec<u8> = (0..4 * MIB / 8).flat_map(|_| random.next_u64().to_le_bytes()).collect();
+    let mut garbage: Vec<u8> = (0..4 * MIB / 8)
+        .flat_map(|_| random.next_u64().to_le_bytes())
+        .collect();
     let mut posted = 0;
     while posted < total {
         // Shifted by one byte each time, so that no two pieces are the same.
@@ -99,8 +137,17 @@ fn garbage_in_bounded_pieces_is_refused_within_the_memory_limit() -> Result {
             ("text/plain", "identity"),
         ];
         let (kind, encoding) = kinds[(posted / garbage.len() as u64) as usize % kinds.len()];
-        match server.post("/v1/traces", &garbage, &[("content-type", kind), ("content-encoding", encoding)]) {
-            Ok(answer) => assert!(matches!(answer.status, 400 | 415 | 429), "{kind} {encoding}: {} {}", answer.status, answer.text()),
+        match server.post(
+            "/v1/traces",
+            &garbage,
+            &[("content-type", kind), ("content-encoding", encoding)],
+        ) {
+            Ok(answer) => assert!(
+                matches!(answer.status, 400 | 415 | 429),
+                "{kind} {encoding}: {} {}",
+                answer.status,
+                answer.text()
+            ),
             // The server may close while we still write a body that it has refused already.
             Err(error) => eprintln!("{kind} {encoding}: {error}"),
         }
@@ -109,7 +156,11 @@ fn garbage_in_bounded_pieces_is_refused_within_the_memory_limit() -> Result {
     let ledger = good.stop()?;
     assert!(ledger.acknowledged_spans() > 0);
     load::check(&server, &ledger)?;
-    assert!(server.peak_rss()? < 256 * MIB, "peak RSS {} MiB", server.peak_rss()? / MIB);
+    assert!(
+        server.peak_rss()? < 256 * MIB,
+        "peak RSS {} MiB",
+        server.peak_rss()? / MIB
+    );
     still_fine(&server)
 }
 
@@ -119,10 +170,24 @@ fn decompression_bombs_stop_at_the_limit() -> Result {
     let zeros = vec![0; 64 * MIB as usize];
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(&zeros)?;
-    for (encoding, body) in [("gzip", gzip.finish()?), ("zstd", zstd::encode_all(&zeros[..], 1)?)] {
-        let answer = server.post("/v1/traces", &body, &[("content-type", "application/x-protobuf"), ("content-encoding", encoding)])?;
+    for (encoding, body) in [
+        ("gzip", gzip.finish()?),
+        ("zstd", zstd::encode_all(&zeros[..], 1)?),
+    ] {
+        let answer = server.post(
+            "/v1/traces",
+            &body,
+            &[
+                ("content-type", "application/x-protobuf"),
+                ("content-encoding", encoding),
+            ],
+        )?;
         assert_eq!(answer.status, 400, "{encoding}: {}", answer.text());
-        assert!(answer.text().contains("too large"), "{encoding}: {}", answer.text());
+        assert!(
+            answer.text().contains("too large"),
+            "{encoding}: {}",
+            answer.text()
+        );
     }
     assert!(server.peak_rss()? < 256 * MIB);
     still_fine(&server)
@@ -156,14 +221,19 @@ fn slow_clients_do_not_slow_good_ones() -> Result {
             });
         }
         let outcome = (|| -> Result {
-            common::eventually(Duration::from_secs(10), || Ok(held.load(Ordering::Relaxed) >= 390))?;
+            common::eventually(Duration::from_secs(10), || {
+                Ok(held.load(Ordering::Relaxed) >= 390)
+            })?;
             let mut slowest = Duration::ZERO;
             for _ in 0..50 {
                 let started = Instant::now();
                 still_fine(&server)?;
                 slowest = slowest.max(started.elapsed());
             }
-            assert!(slowest < Duration::from_secs(5), "a good client waited {slowest:?}");
+            assert!(
+                slowest < Duration::from_secs(5),
+                "a good client waited {slowest:?}"
+            );
             Ok(())
         })();
         stop.store(true, Ordering::Relaxed);
@@ -178,18 +248,35 @@ fn ten_thousand_tenants() -> Result {
     for tenant in 0..10_000u64 {
         let name = format!("tenant-{tenant}");
         let body = small_request(trace, 1, tenant);
-        let answer = server.post("/v1/traces", &body, &[("content-type", "application/x-protobuf"), ("x-scope-orgid", &name)])?;
+        let answer = server.post(
+            "/v1/traces",
+            &body,
+            &[
+                ("content-type", "application/x-protobuf"),
+                ("x-scope-orgid", &name),
+            ],
+        )?;
         assert_eq!(answer.status, 200, "{name}: {}", answer.text());
     }
     for tenant in [0, 1, 4_999, 9_999u64] {
         let name = format!("tenant-{tenant}");
-        let answer = server.get_with(&format!("/api/v2/traces/{}", hex(&trace)), &[("x-scope-orgid", &name)])?;
+        let answer = server.get_with(
+            &format!("/api/v2/traces/{}", hex(&trace)),
+            &[("x-scope-orgid", &name)],
+        )?;
         let text = answer.text();
         assert_eq!(text.matches("\"spanId\"").count(), 1, "{name}: {text}");
     }
     let missing = server.get(&format!("/api/v2/traces/{}", hex(&trace)))?;
-    assert_eq!((missing.status, missing.text().as_str()), (401, "no org id\n"));
-    assert!(server.peak_rss()? < 256 * MIB, "peak RSS {} MiB", server.peak_rss()? / MIB);
+    assert_eq!(
+        (missing.status, missing.text().as_str()),
+        (401, "no org id\n")
+    );
+    assert!(
+        server.peak_rss()? < 256 * MIB,
+        "peak RSS {} MiB",
+        server.peak_rss()? / MIB
+    );
     Ok(())
 }
 
@@ -202,7 +289,12 @@ fn a_trace_of_200_mb_is_kept_up_to_its_limit() -> Result {
     let mut seed = 0;
     while posted < 200 * MIB as usize {
         let mut request = ExportTraceServiceRequest::decode(&small_request(trace, 200, seed)[..])?;
-        for span in request.resource_spans.iter_mut().flat_map(|r| &mut r.scope_spans).flat_map(|s| &mut s.spans) {
+        for span in request
+            .resource_spans
+            .iter_mut()
+            .flat_map(|r| &mut r.scope_spans)
+            .flat_map(|s| &mut s.spans)
+        {
             span.trace_state = "x".repeat(8000);
         }
         seed += 1;
@@ -212,7 +304,11 @@ fn a_trace_of_200_mb_is_kept_up_to_its_limit() -> Result {
         assert_eq!(answer.status, 200, "{}", answer.text());
         if answer.body != b"\x0a\x00" {
             partial += 1;
-            assert!(answer.text().contains("TRACE_TOO_LARGE"), "{}", answer.text());
+            assert!(
+                answer.text().contains("TRACE_TOO_LARGE"),
+                "{}",
+                answer.text()
+            );
         }
     }
     assert!(partial > 50, "only {partial} partial successes");
@@ -220,8 +316,19 @@ fn a_trace_of_200_mb_is_kept_up_to_its_limit() -> Result {
     assert_eq!(found.status, 200);
     let spans = found.text().matches("\"spanId\"").count();
     assert!(spans > 200 && spans < 2000, "{spans} spans");
-    assert!(server.metric("tempo_discarded_spans_total{reason=\"trace_too_large\",tenant=\"single-tenant\"}")?.unwrap_or_default() > 1000.0);
-    assert!(server.peak_rss()? < 256 * MIB, "peak RSS {} MiB", server.peak_rss()? / MIB);
+    assert!(
+        server
+            .metric(
+                "tempo_discarded_spans_total{reason=\"trace_too_large\",tenant=\"single-tenant\"}"
+            )?
+            .unwrap_or_default()
+            > 1000.0
+    );
+    assert!(
+        server.peak_rss()? < 256 * MIB,
+        "peak RSS {} MiB",
+        server.peak_rss()? / MIB
+    );
     still_fine(&server)
 }
 
@@ -236,7 +343,10 @@ impl SmallDisk {
             .arg(folder.path())
             .output()?;
         if !mounted.status.success() {
-            eprintln!("skipped: mounts are refused here ({}); the simulated disk covers a full disk", String::from_utf8_lossy(&mounted.stderr).trim());
+            eprintln!(
+                "skipped: mounts are refused here ({}); the simulated disk covers a full disk",
+                String::from_utf8_lossy(&mounted.stderr).trim()
+            );
             return Ok(None);
         }
         Ok(Some(Self(folder)))
@@ -251,14 +361,24 @@ impl Drop for SmallDisk {
 
 #[test]
 fn a_full_disk_refuses_clearly_and_recovers_without_a_restart() -> Result {
-    let Some(disk) = SmallDisk::mount(64)? else { return Ok(()) };
+    let Some(disk) = SmallDisk::mount(64)? else {
+        return Ok(());
+    };
     let data = disk.0.path().join("data");
     let ballast = disk.0.path().join("ballast");
-    let yaml = format!("{NO_TRACE_LIMITS}ingest_log:\n  embedded:\n    segment_size: 1MiB\n    min_free_bytes: 4MiB\n");
-    let mut server = Server::start_with(Options { data: Some(data), ..limited(&yaml) })?;
+    let yaml = format!(
+        "{NO_TRACE_LIMITS}ingest_log:\n  embedded:\n    segment_size: 1MiB\n    min_free_bytes: 4MiB\n"
+    );
+    let mut server = Server::start_with(Options {
+        data: Some(data),
+        ..limited(&yaml)
+    })?;
     still_fine(&server)?;
 
-    let fill = Command::new("fallocate").args(["-l", "52M"]).arg(&ballast).status()?;
+    let fill = Command::new("fallocate")
+        .args(["-l", "52M"])
+        .arg(&ballast)
+        .status()?;
     assert!(fill.success());
     let mut generator = Generator::new(2, Shape::default());
     let mut refusal = None;
@@ -274,9 +394,18 @@ fn a_full_disk_refuses_clearly_and_recovers_without_a_restart() -> Result {
         }
     }
     let refusal = refusal.ok_or("a full disk was never noticed")?;
-    assert!(matches!(refusal.status, 429 | 503), "{} {}", refusal.status, refusal.text());
+    assert!(
+        matches!(refusal.status, 429 | 503),
+        "{} {}",
+        refusal.status,
+        refusal.text()
+    );
     assert!(refusal.text().contains("disk"), "{}", refusal.text());
-    assert!(refusal.headers.contains_key("retry-after"), "{:?}", refusal.headers);
+    assert!(
+        refusal.headers.contains_key("retry-after"),
+        "{:?}",
+        refusal.headers
+    );
 
     std::fs::remove_file(&ballast)?;
     common::eventually(Duration::from_secs(10), || {
@@ -287,7 +416,10 @@ fn a_full_disk_refuses_clearly_and_recovers_without_a_restart() -> Result {
     server.restart()?;
     for (trace, spans) in acknowledged.iter().flatten() {
         let found = server.span_ids(trace)?;
-        assert!(spans.iter().all(|span| found.contains(span)), "trace {trace} lost spans");
+        assert!(
+            spans.iter().all(|span| found.contains(span)),
+            "trace {trace} lost spans"
+        );
     }
     Ok(())
 }
@@ -300,7 +432,9 @@ fn raw_sockets_with_nonsense_are_answered_or_closed() -> Result {
         for _ in 0..50 {
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
             stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-            let noise: Vec<u8> = (0..random.below(300) + 1).map(|_| random.next_u64() as u8).collect();
+            let noise: Vec<u8> = (0..random.below(300) + 1)
+                .map(|_| random.next_u64() as u8)
+                .collect();
             let _closed_early = stream.write_all(&noise);
             let _shut = stream.shutdown(std::net::Shutdown::Write);
             let mut answer = Vec::new();

@@ -28,13 +28,26 @@ fn sigterm_ends_the_process_with_zero_and_keeps_the_data() -> Result {
     let mut server = Server::start()?;
     let body = std::fs::read(common::shared().join("conformance/otlp/0000.pb"))?;
     assert_eq!(server.post_otlp(&body)?.status, 200);
-    let trace = serde_json::from_slice::<serde_json::Value>(&std::fs::read(common::shared().join("conformance/otlp/traces.json"))?)?;
-    let ids: Vec<String> = trace.as_object().into_iter().flatten().map(|(id, _)| id.clone()).collect();
-    let before: Vec<_> = ids.iter().map(|id| server.span_ids(id)).collect::<Result<_>>()?;
+    let trace = serde_json::from_slice::<serde_json::Value>(&std::fs::read(
+        common::shared().join("conformance/otlp/traces.json"),
+    )?)?;
+    let ids: Vec<String> = trace
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(id, _)| id.clone())
+        .collect();
+    let before: Vec<_> = ids
+        .iter()
+        .map(|id| server.span_ids(id))
+        .collect::<Result<_>>()?;
     assert!(before.iter().any(|spans| !spans.is_empty()));
     assert_eq!(server.stop(STOP_MAX)?.code(), Some(0), "{}", server.log());
     server.restart()?;
-    let after: Vec<_> = ids.iter().map(|id| server.span_ids(id)).collect::<Result<_>>()?;
+    let after: Vec<_> = ids
+        .iter()
+        .map(|id| server.span_ids(id))
+        .collect::<Result<_>>()?;
     assert_eq!(before, after);
     assert_eq!(server.stop(STOP_MAX)?.code(), Some(0));
     Ok(())
@@ -42,10 +55,15 @@ fn sigterm_ends_the_process_with_zero_and_keeps_the_data() -> Result {
 
 #[test]
 fn a_second_signal_ends_at_once() -> Result {
-    let mut server = Server::start_with(Options { extra_yaml: "shutdown_delay: 60s\n".into(), ..Options::default() })?;
+    let mut server = Server::start_with(Options {
+        extra_yaml: "shutdown_delay: 60s\n".into(),
+        ..Options::default()
+    })?;
     server.signal("TERM")?;
     common::eventually(Duration::from_secs(5), || {
-        Ok(server.get("/ready").is_ok_and(|answer| answer.status == 503 && answer.text() == "Application is stopping"))
+        Ok(server
+            .get("/ready")
+            .is_ok_and(|answer| answer.status == 503 && answer.text() == "Application is stopping"))
     })?;
     server.signal("TERM")?;
     server.wait_exit(Duration::from_secs(5))?;
@@ -59,11 +77,23 @@ fn operators_pages() -> Result {
     assert_eq!((ready.status, ready.text().as_str()), (200, "ready\n"));
     assert_eq!(server.get("/api/echo")?.text(), "echo\n");
     let build = server.get("/api/status/buildinfo")?.json()?;
-    for key in ["version", "revision", "branch", "buildUser", "buildDate", "goVersion"] {
+    for key in [
+        "version",
+        "revision",
+        "branch",
+        "buildUser",
+        "buildDate",
+        "goVersion",
+    ] {
         assert!(build[key].is_string(), "{key}: {build}");
     }
     // Grafana chooses features by the version of Tempo.
-    assert!(build["version"].as_str().is_some_and(|version| version.starts_with("3.")), "{build}");
+    assert!(
+        build["version"]
+            .as_str()
+            .is_some_and(|version| version.starts_with("3.")),
+        "{build}"
+    );
     for (path, needle) in [
         ("/status", "GET /status/config"),
         ("/status/version", "tempo, version 3."),
@@ -76,13 +106,24 @@ fn operators_pages() -> Result {
     ] {
         let answer = server.get(path)?;
         assert_eq!(answer.status, 200, "{path}");
-        assert!(answer.text().contains(needle), "{path} lacks {needle:?}:\n{}", answer.text());
+        assert!(
+            answer.text().contains(needle),
+            "{path} lacks {needle:?}:\n{}",
+            answer.text()
+        );
     }
     let bad_mode = server.get("/status/config?mode=bad")?;
-    assert_eq!((bad_mode.status, bad_mode.text().trim_end()), (500, "unknown value for mode query parameter: bad"));
+    assert_eq!(
+        (bad_mode.status, bad_mode.text().trim_end()),
+        (500, "unknown value for mode query parameter: bad")
+    );
     for path in ["/flush", "/shutdown", "/status/nothing", "/nothing"] {
         let answer = server.get(path)?;
-        assert_eq!((answer.status, answer.text().as_str()), (404, "404 page not found\n"), "{path}");
+        assert_eq!(
+            (answer.status, answer.text().as_str()),
+            (404, "404 page not found\n"),
+            "{path}"
+        );
     }
     Ok(())
 }
@@ -106,7 +147,10 @@ fn metrics_that_scrapers_expect_are_there_from_the_start() -> Result {
         "tempo_build_info",
         "process_resident_memory_bytes",
     ] {
-        assert!(text.lines().any(|line| line.starts_with(sample)), "no {sample} in\n{text}");
+        assert!(
+            text.lines().any(|line| line.starts_with(sample)),
+            "no {sample} in\n{text}"
+        );
     }
     Ok(())
 }
@@ -135,10 +179,16 @@ fn flags_and_configuration_errors() -> Result {
     }
 
     std::fs::write(&file, "storage:\n  trace:\n    backend: local\n")?;
-    let (code, out, err) = vivace(&[&format!("-config.file={}", file.display()), "-config.verify=true"])?;
+    let (code, out, err) = vivace(&[
+        &format!("-config.file={}", file.display()),
+        "-config.verify=true",
+    ])?;
     assert_eq!(code, Some(0), "{out}{err}");
 
-    std::fs::write(&file, "target: querier\nstorage:\n  trace:\n    backend: local\n")?;
+    std::fs::write(
+        &file,
+        "target: querier\nstorage:\n  trace:\n    backend: local\n",
+    )?;
     let (code, _, err) = vivace(&[&format!("-config.file={}", file.display())])?;
     assert_eq!(code, Some(1), "{err}");
     assert!(err.contains("querier"), "{err}");
@@ -151,7 +201,10 @@ fn health_flag_asks_the_running_server() -> Result {
     let url = format!("-health.url={}", server.url("/ready"));
     let (code, out, _) = vivace(&["-health", &url])?;
     assert_eq!((code, out.trim()), (Some(0), "Tempo is healthy"));
-    let (code, _, err) = vivace(&["-health", &format!("-health.url={}", server.url("/nothing"))])?;
+    let (code, _, err) = vivace(&[
+        "-health",
+        &format!("-health.url={}", server.url("/nothing")),
+    ])?;
     assert_eq!(code, Some(1));
     assert!(err.contains("Tempo is unhealthy: status 404"), "{err}");
     Ok(())
@@ -160,27 +213,43 @@ fn health_flag_asks_the_running_server() -> Result {
 #[test]
 fn a_port_or_folder_in_use_is_named() -> Result {
     let first = Server::start()?;
-    let mut second = Server::prepare(Options { data: Some(first.data()), ..Options::default() })?;
+    let mut second = Server::prepare(Options {
+        data: Some(first.data()),
+        ..Options::default()
+    })?;
     second.launch()?;
     let status = second.wait_exit(Duration::from_secs(10))?;
     assert_eq!(status.code(), Some(1));
     assert!(second.log().contains("ingest-log"), "{}", second.log());
 
     let port = format!("-server.http-listen-port={}", first.http);
-    let mut third = Server::prepare(Options { flags: vec![port], ..Options::default() })?;
+    let mut third = Server::prepare(Options {
+        flags: vec![port],
+        ..Options::default()
+    })?;
     third.launch()?;
     let status = third.wait_exit(Duration::from_secs(10))?;
     assert_eq!(status.code(), Some(1));
-    assert!(third.log().contains(&first.http.to_string()), "{}", third.log());
+    assert!(
+        third.log().contains(&first.http.to_string()),
+        "{}",
+        third.log()
+    );
     Ok(())
 }
 
 #[test]
 fn without_io_uring_it_runs_on_epoll_and_pwrite() -> Result {
-    let server = Server::start_with(Options { wrapper: common::refuse_io_uring(), ..Options::default() })?;
+    let server = Server::start_with(Options {
+        wrapper: common::refuse_io_uring(),
+        ..Options::default()
+    })?;
     let body = std::fs::read(common::shared().join("conformance/otlp/0001.pb"))?;
     assert_eq!(server.post_otlp(&body)?.status, 200);
     let metrics = server.get("/metrics")?.text();
-    assert!(metrics.contains("driver=\"epoll\"") && metrics.contains("lane=\"pwrite\""), "{metrics}");
+    assert!(
+        metrics.contains("driver=\"epoll\"") && metrics.contains("lane=\"pwrite\""),
+        "{metrics}"
+    );
     Ok(())
 }

@@ -16,21 +16,38 @@ const SPANS_PER_TRACE: usize = 100;
 fn clients() -> Option<PathBuf> {
     let folder = std::env::var_os("VIVACE_TEST_CLIENTS").map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("skipped: VIVACE_TEST_CLIENTS is not set; ./test.sh installs the SDKs and sets it");
+        eprintln!(
+            "skipped: VIVACE_TEST_CLIENTS is not set; ./test.sh installs the SDKs and sets it"
+        );
     }
     folder
 }
 
 fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/clients")
+        .join(name)
 }
 
 fn export_and_compare(mut command: Command, kind: &str, server: &Server) -> Result {
-    let port = if kind == "grpc" { server.otlp_grpc } else { server.otlp_http };
+    let port = if kind == "grpc" {
+        server.otlp_grpc
+    } else {
+        server.otlp_http
+    };
     let output = command
-        .args([kind, &port.to_string(), &TRACES.to_string(), &SPANS_PER_TRACE.to_string()])
+        .args([
+            kind,
+            &port.to_string(),
+            &TRACES.to_string(),
+            &SPANS_PER_TRACE.to_string(),
+        ])
         .output()?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let sent: BTreeMap<String, Vec<String>> = serde_json::from_slice(&output.stdout)?;
     assert_eq!(sent.len(), TRACES);
     for (trace_id, mut expected) in sent {
@@ -44,7 +61,9 @@ fn export_and_compare(mut command: Command, kind: &str, server: &Server) -> Resu
 
 #[test]
 fn python_sdk() -> Result {
-    let Some(clients) = clients() else { return Ok(()) };
+    let Some(clients) = clients() else {
+        return Ok(());
+    };
     let server = Server::start()?;
     for kind in ["grpc", "http"] {
         let mut command = Command::new(clients.join("python/bin/python"));
@@ -56,11 +75,15 @@ fn python_sdk() -> Result {
 
 #[test]
 fn node_sdk() -> Result {
-    let Some(clients) = clients() else { return Ok(()) };
+    let Some(clients) = clients() else {
+        return Ok(());
+    };
     let server = Server::start()?;
     for kind in ["grpc", "http", "json"] {
         let mut command = Command::new("node");
-        command.arg(script("export.mjs")).current_dir(clients.join("node"));
+        command
+            .arg(script("export.mjs"))
+            .current_dir(clients.join("node"));
         export_and_compare(command, kind, &server)?;
     }
     Ok(())

@@ -31,7 +31,13 @@ pub fn ascii_table<const N: usize>(
 mod tests {
     #[test]
     fn columns_line_up() {
-        let rows = [["a".to_owned(), "bb".to_owned()], ["ccc".to_owned(), String::new()]];
-        assert_eq!(super::ascii_table(["X", "Y"], rows), "X    Y\na    bb\nccc\n");
+        let rows = [
+            ["a".to_owned(), "bb".to_owned()],
+            ["ccc".to_owned(), String::new()],
+        ];
+        assert_eq!(
+            super::ascii_table(["X", "Y"], rows),
+            "X    Y\na    bb\nccc\n"
+        );
     }
 }

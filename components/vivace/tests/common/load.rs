@@ -24,7 +24,10 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn merge(&mut self, other: Ledger) {
-        for (into, from) in [(&mut self.sent, other.sent), (&mut self.acknowledged, other.acknowledged)] {
+        for (into, from) in [
+            (&mut self.sent, other.sent),
+            (&mut self.acknowledged, other.acknowledged),
+        ] {
             for (trace, spans) in from {
                 into.entry(trace).or_default().extend(spans);
             }
@@ -41,14 +44,24 @@ impl Ledger {
 pub fn spans_of(body: &[u8]) -> Result<Spans> {
     let mut spans = Spans::new();
     let request = ExportTraceServiceRequest::decode(body)?;
-    for span in request.resource_spans.iter().flat_map(|r| &r.scope_spans).flat_map(|s| &s.spans) {
-        spans.entry(hex(&span.trace_id)).or_default().insert(hex(&span.span_id));
+    for span in request
+        .resource_spans
+        .iter()
+        .flat_map(|r| &r.scope_spans)
+        .flat_map(|s| &s.spans)
+    {
+        spans
+            .entry(hex(&span.trace_id))
+            .or_default()
+            .insert(hex(&span.span_id));
     }
     Ok(spans)
 }
 
 pub fn unix_nanos() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
 }
 
 /// Posts requests from `clients` threads until told to stop.
@@ -86,7 +99,10 @@ fn run(url: &str, seed: u64, shape: Shape, stop: &AtomicBool) -> Result<Ledger> 
     let mut ledger = Ledger::default();
     while !stop.load(Ordering::Relaxed) {
         let request = generator.next_request(unix_nanos());
-        let mut one = Ledger { sent: spans_of(&request.body)?, ..Ledger::default() };
+        let mut one = Ledger {
+            sent: spans_of(&request.body)?,
+            ..Ledger::default()
+        };
         let response = agent
             .post(url)
             .header("content-type", "application/x-protobuf")
@@ -95,7 +111,12 @@ fn run(url: &str, seed: u64, shape: Shape, stop: &AtomicBool) -> Result<Ledger> 
             .and_then(answer);
         match response {
             Ok(answer) if answer.status == 200 => {
-                assert_eq!(answer.body, b"\x0a\x00", "partial success: {}", answer.text());
+                assert_eq!(
+                    answer.body,
+                    b"\x0a\x00",
+                    "partial success: {}",
+                    answer.text()
+                );
                 one.acknowledged = one.sent.clone();
             }
             Ok(_) | Err(_) => {
@@ -122,7 +143,12 @@ pub fn check(server: &Server, ledger: &Ledger) -> Result {
         if let Some(acknowledged) = ledger.acknowledged.get(trace) {
             let lost: Vec<_> = acknowledged.difference(&unique).collect();
             if !lost.is_empty() {
-                return Err(format!("trace {trace}: {} of {} acknowledged spans are lost", lost.len(), acknowledged.len()).into());
+                return Err(format!(
+                    "trace {trace}: {} of {} acknowledged spans are lost",
+                    lost.len(),
+                    acknowledged.len()
+                )
+                .into());
             }
         }
     }

@@ -151,7 +151,9 @@ impl Server {
         let started = Instant::now();
         loop {
             if let Some(status) = self.try_wait()? {
-                return Err(format!("ended with {status} before it was ready:\n{}", self.log()).into());
+                return Err(
+                    format!("ended with {status} before it was ready:\n{}", self.log()).into(),
+                );
             }
             if self.get("/ready").is_ok_and(|answer| answer.status == 200) {
                 return Ok(());
@@ -188,7 +190,11 @@ impl Server {
         let status = Command::new("kill")
             .args([format!("-{name}"), self.pid().to_string()])
             .status()?;
-        if status.success() { Ok(()) } else { Err(format!("kill -{name} failed").into()) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("kill -{name} failed").into())
+        }
     }
 
     /// SIGTERM; the exit status, or an error when it takes longer than `limit`.
@@ -235,7 +241,11 @@ impl Server {
 
     /// Posts an OTLP protobuf body to the HTTP receiver.
     pub fn post_otlp(&self, body: &[u8]) -> Result<Answer> {
-        self.post("/v1/traces", body, &[("content-type", "application/x-protobuf")])
+        self.post(
+            "/v1/traces",
+            body,
+            &[("content-type", "application/x-protobuf")],
+        )
     }
 
     /// Posts to the OTLP HTTP receiver.
@@ -294,7 +304,9 @@ impl Drop for Server {
         if std::thread::panicking() {
             let log = self.log();
             let from = log.len().saturating_sub(8000);
-            let from = (from..log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(log.len());
+            let from = (from..log.len())
+                .find(|at| log.is_char_boundary(*at))
+                .unwrap_or(log.len());
             eprintln!("server log (end):\n{}", &log[from..]);
         }
         if let Some(mut child) = self.child.take() {
@@ -330,10 +342,19 @@ pub fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer> {
     let headers = parts
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.as_str().to_owned(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
     let body = body.with_config().limit(1 << 30).read_to_vec()?;
-    Ok(Answer { status: parts.status.as_u16(), headers, body })
+    Ok(Answer {
+        status: parts.status.as_u16(),
+        headers,
+        body,
+    })
 }
 
 pub fn base64_to_hex(text: &str) -> String {

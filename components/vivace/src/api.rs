@@ -1,0 +1,102 @@
+//! The routers of the process: the query API, the operators' pages, gRPC.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ::http::Method;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use vivace_model::TraceId;
+use vivace_protocol::trace::Fragment;
+use vivace_query_frontend::{self as query_frontend, SourceError, TraceSource};
+use vivace_shards::BoxError;
+use vivace_shards::grpc;
+use vivace_shards::http::{Methods, Router};
+
+use crate::limits::ShardLimits;
+use crate::node::Node;
+use crate::settings::span;
+use crate::shard::FIRST_TENANT;
+use crate::status;
+use crate::tenants::QueryTenants;
+
+/// Descriptions of the gRPC services, for reflection.
+pub const DESCRIPTORS: &[u8] = vivace_protocol::DESCRIPTORS;
+
+/// A trace source that is connected when the live store has started; until then queries are told to come again.
+#[derive(Clone, Default)]
+pub struct Late(Rc<RefCell<Option<Rc<dyn TraceSource>>>>);
+
+impl Late {
+    /// Connects it.
+    pub fn set(&self, source: Rc<dyn TraceSource>) {
+        *self.0.borrow_mut() = Some(source);
+    }
+}
+
+impl TraceSource for Late {
+    fn find_trace<'a>(
+        &'a self,
+        tenant: &'a str,
+        trace_id: TraceId,
+    ) -> LocalBoxFuture<'a, Result<Vec<Fragment>, SourceError>> {
+        async move {
+            let source = self.0.borrow().clone();
+            match source {
+                Some(source) => source.find_trace(tenant, trace_id).await,
+                None => Err(SourceError::Unavailable("live-store is starting".into())),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// Everything on the HTTP port.
+pub fn router(node: &Arc<Node>, limits: &Rc<ShardLimits>, late: &Late) -> Result<Router, BoxError> {
+    let config = &node.config;
+    let frontend = &config.query_frontend;
+    let slo = &frontend.trace_by_id.slo;
+    let deps = query_frontend::Deps {
+        prefix: config.http_api_prefix.clone(),
+        api_timeout: span(frontend.api_timeout),
+        duration_slo: span(slo.duration_slo),
+        throughput_bytes_slo: slo.throughput_bytes_slo,
+        first_tenant: FIRST_TENANT.to_owned(),
+        traces: Rc::new(late.clone()),
+        tenants: Rc::new(QueryTenants {
+            multitenancy: config.is_multitenant(),
+            several: frontend.multi_tenant_queries_enabled,
+            limits: Rc::clone(limits),
+        }),
+    };
+    let mut router = Router::new();
+    for route in query_frontend::routes(deps)? {
+        router = router.add_route(route);
+    }
+    router = status::add_routes(router, node);
+    if config.stream_over_http_enabled {
+        router = router.mount_grpc(grpc_server(node)?);
+    }
+    Ok(router)
+}
+
+/// Only `/ready`, for probes (`internal_server`).
+pub fn internal_router(node: &Arc<Node>) -> Router {
+    let node = Arc::clone(node);
+    Router::new().route(
+        Methods::only(&[Method::GET]),
+        "/ready",
+        "ready",
+        async move |_| status::ready(&node),
+    )
+}
+
+/// The gRPC server of the process.
+pub fn grpc_server(node: &Arc<Node>) -> Result<grpc::Server, BoxError> {
+    let server = grpc::Server::new()
+        .max_recv_message_bytes(node.config.server.grpc_server_max_recv_msg_size)
+        .health(node.health.clone())
+        .reflection(DESCRIPTORS)?;
+    Ok(server)
+}

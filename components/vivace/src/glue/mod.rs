@@ -1,0 +1,16 @@
+//! What makes components that don't know each other one system: the traits they ask for, implemented over mailboxes.
+//!
+//! Each partition has one owner, the shard `partition % shards`. Whoever wants something of a partition sends its owner
+//! a message; the owner does the work in a task of its own, so that a client who goes away breaks nothing off half-way.
+
+mod message;
+mod owner;
+mod partitions;
+mod records;
+mod traces;
+
+pub use message::{Inboxes, Message};
+pub use owner::Owner;
+pub use partitions::Partitions;
+pub use records::{LogReader, LogRecords};
+pub use traces::Traces;

@@ -1,0 +1,22 @@
+//! The binary's parts: flags to a running process. See ARCHITECTURE.md.
+
+mod api;
+mod barrier;
+mod glue;
+mod limits;
+mod listeners;
+mod logging;
+mod metrics;
+mod modules;
+mod node;
+mod process;
+mod settings;
+mod shard;
+mod status;
+mod tenants;
+mod tls;
+mod version;
+
+pub use node::Node;
+pub use process::main;
+pub use shard::run as run_shard;

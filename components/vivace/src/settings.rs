@@ -1,0 +1,137 @@
+//! From the configuration, which is Tempo's, to the settings of each part.
+
+use std::time::Duration;
+
+use vivace_config::Config;
+use vivace_config::blocks::distributor::LogSpans;
+use vivace_config::blocks::process::{DiskDriver, NetDriver};
+use vivace_distributor as distributor;
+use vivace_ingest_log as ingest_log;
+use vivace_live_store as live_store;
+use vivace_shards::runtime::{self, DiskChoice, DriverChoice};
+
+/// Live data of the process when no memory limit was configured: a server beside others should not take what it can.
+const LIVE_BYTES_WITHOUT_LIMIT: u64 = 512 << 20;
+/// Bytes that one group of records syncs together and a queue in front of it may hold.
+const PENDING_GROUPS: u64 = 8;
+
+/// The runtime.
+pub fn runtime(config: &Config, memory_limit_bytes: u64) -> runtime::Config {
+    runtime::Config {
+        shards: config.shards,
+        pin: config.runtime.pin_threads,
+        driver: match config.runtime.driver {
+            NetDriver::Auto => DriverChoice::Auto,
+            NetDriver::IoUring => DriverChoice::Uring,
+            NetDriver::Epoll => DriverChoice::Epoll,
+        },
+        disk: match config.runtime.disk {
+            DiskDriver::Auto => DiskChoice::Auto,
+            DiskDriver::IoUring => DiskChoice::Uring,
+            DiskDriver::Pwrite => DiskChoice::Pwrite,
+        },
+        memory_limit_bytes,
+        ..runtime::Config::default()
+    }
+}
+
+/// The embedded log.
+pub fn ingest_log(config: &Config) -> ingest_log::Config {
+    let log = &config.ingest_log.embedded;
+    let max_group_bytes = log.max_commit_bytes.0;
+    ingest_log::Config {
+        path: config.ingest_log_path().into(),
+        partitions: log.partitions,
+        segment_bytes: log.segment_size.0,
+        max_record_bytes: log.max_record_size.0,
+        max_group_bytes,
+        max_pending_bytes: max_group_bytes * PENDING_GROUPS,
+        min_free_bytes: log.min_free_bytes.0,
+        retention_bytes: log.retention_bytes.0,
+        retention_age: span(log.retention_age),
+        ..ingest_log::Config::default()
+    }
+}
+
+/// The live store of one shard of `shards`.
+pub fn live_store(config: &Config, memory_limit_bytes: u64, shards: usize) -> live_store::Config {
+    let shards = shards.max(1) as u64;
+    let mut settings = live_store::Config::for_budget(memory_limit_bytes / shards);
+    if config.memory.limit.0 == 0 {
+        settings.max_live_bytes = settings
+            .max_live_bytes
+            .min(LIVE_BYTES_WITHOUT_LIMIT / shards);
+    }
+    settings.ages.max_trace_idle = span(config.live_store.max_trace_idle);
+    settings.ages.max_trace_live = span(config.live_store.max_trace_live);
+    settings.ages.flush_check_period = span(config.live_store.flush_check_period);
+    settings
+        .zone
+        .clone_from(&config.live_store.ring.instance_zone);
+    settings
+}
+
+/// The distributor, but for the limits of single listeners.
+pub fn distributor(config: &Config) -> distributor::Config {
+    let block = &config.distributor;
+    let log = |spans: &LogSpans| distributor::SpanLog {
+        enabled: spans.enabled,
+        include_all_attributes: spans.include_all_attributes,
+        filter_by_status_error: spans.filter_by_status_error,
+    };
+    distributor::Config {
+        multitenancy: config.is_multitenant(),
+        max_attribute_bytes: block.max_attribute_bytes,
+        retry_after_on_resource_exhausted: span(block.retry_after_on_resource_exhausted),
+        artificial_delay: block.artificial_delay.map(span),
+        log_received_spans: log(&block.log_received_spans),
+        log_discarded_spans: log(&block.log_discarded_spans),
+        metric_received_spans: distributor::SpanMetric {
+            enabled: block.metric_received_spans.enabled,
+            root_only: block.metric_received_spans.root_only,
+        },
+        ..distributor::Config::default()
+    }
+}
+
+/// A duration of the configuration; negative ones count as zero.
+pub fn span(duration: vivace_config::types::Duration) -> Duration {
+    duration.as_std()
+}
+
+/// The memory that budgets share: the configured limit, or a part of what the cgroup or the machine has.
+pub fn memory_limit(config: &Config) -> u64 {
+    if config.memory.limit.0 > 0 {
+        return config.memory.limit.0;
+    }
+    let ratio = config.memory.automemlimit_ratio.clamp(0.0, 1.0);
+    let available = cgroup_limit().into_iter().chain(machine_memory()).min();
+    // Exact enough: a float holds sizes of memory to the byte up to 8 PiB.
+    available.map_or(0, |bytes| (bytes as f64 * ratio) as u64)
+}
+
+fn cgroup_limit() -> Option<u64> {
+    let files = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    files
+        .iter()
+        .find_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
+}
+
+fn machine_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// What the budgets of the shards may hold in all: the limit less what no budget counts (code, stacks, tables,
+/// what the allocator keeps).
+pub fn budgets(memory_limit: u64) -> u64 {
+    const UNCOUNTED: u64 = 48 << 20;
+    memory_limit - UNCOUNTED.max(memory_limit / 8).min(memory_limit / 2)
+}

@@ -1,0 +1,366 @@
+//! One shard from its start to its end: listeners first (probes get answers), then log, live store, distributor;
+//! at the stop the same backwards.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use vivace_config::tenant::SINGLE_TENANT;
+use vivace_distributor as distributor;
+use vivace_ingest_log as ingest_log;
+use vivace_live_store as live_store;
+use vivace_shards::grpc::health::Serving;
+use vivace_shards::http::{self, Router};
+use vivace_shards::net::{ListenOptions, TcpListener};
+use vivace_shards::shutdown::{self, Signal};
+use vivace_shards::time::{Instant, sleep};
+use vivace_shards::{BoxError, Class, Task, shard_count, shard_id, spawn};
+
+use crate::glue::{LogReader, LogRecords, Owner, Partitions, Traces};
+use crate::limits::ShardLimits;
+use crate::listeners::{ListenError, Listener, Surface};
+use crate::modules::State;
+use crate::node::Node;
+use crate::{api, metrics, settings};
+
+/// Longest wait for the other shards at each step of a stop.
+const STEP_MAX: Duration = Duration::from_secs(12);
+/// How often the live store forgets what the log's retention has removed.
+const FORGET_PERIOD: Duration = Duration::from_secs(10);
+/// The consumer group of the live store: what it has committed is no longer needed from the log.
+const GROUP: &str = "live-store";
+
+type Servers = Vec<Task<Result<(), http::Error>>>;
+
+/// Runs this shard until the process is told to stop.
+pub async fn run(node: Arc<Node>) -> Result<(), BoxError> {
+    let outcome = Shard::new(Arc::clone(&node)).run().await;
+    if let Err(error) = &outcome {
+        node.modules.fail("vivace", &error.to_string());
+    }
+    outcome
+}
+
+struct Shard {
+    node: Arc<Node>,
+    id: usize,
+    limits: Rc<ShardLimits>,
+}
+
+/// What runs once everything has started.
+struct Running {
+    log: ingest_log::Handle,
+    ingest: Servers,
+    ingest_stop: Signal,
+    background: Vec<Task<()>>,
+}
+
+impl Shard {
+    fn new(node: Arc<Node>) -> Self {
+        Self {
+            id: shard_id(),
+            limits: Rc::new(ShardLimits::new(Arc::clone(&node.limits))),
+            node,
+        }
+    }
+
+    fn set(&self, module: &'static str, state: State) {
+        if self.node.modules.set(module, self.id, state) {
+            match state {
+                State::Running => tracing::debug!(msg = "module running", module),
+                State::Terminated => tracing::info!(msg = "module stopped", module),
+                _ => {}
+            }
+        }
+    }
+
+    async fn run(self) -> Result<(), BoxError> {
+        let stop = shutdown::signal();
+        let late = api::Late::default();
+        let query_stop = Signal::new();
+        self.set("server", State::Starting);
+        let queries = self.open_queries(&late, &query_stop)?;
+        self.set("server", State::Running);
+        self.set("overrides", State::Running);
+
+        let running = self.start(&late).await?;
+        self.node.started.pass(STEP_MAX).await;
+        if self.id == 0 && self.node.modules.readiness().is_ok() {
+            self.node.health.set_all(Serving::Serving);
+            tracing::info!(msg = "Tempo started", shards = shard_count());
+        }
+
+        stop.wait().await;
+        self.stop(running, queries, &query_stop).await
+    }
+
+    /// Listeners of queries, probes and operators.
+    fn open_queries(&self, late: &api::Late, stop: &Signal) -> Result<Servers, BoxError> {
+        let mut servers = Servers::new();
+        for listener in self
+            .node
+            .listeners
+            .iter()
+            .filter(|one| !one.surface.is_ingest())
+        {
+            let router = match listener.surface {
+                Surface::Internal => api::internal_router(&self.node),
+                Surface::Grpc => Router::new().mount_grpc(api::grpc_server(&self.node)?),
+                _ => api::router(&self.node, &self.limits, late)?,
+            };
+            servers.push(serve(listener, router, stop)?);
+        }
+        Ok(servers)
+    }
+
+    async fn start(&self, late: &api::Late) -> Result<Running, BoxError> {
+        let node = &self.node;
+        let started = Instant::now();
+        self.set("ingest-log", State::Starting);
+        let log_config = settings::ingest_log(&node.config);
+        let deps = ingest_log::Deps {
+            shared: node.log.clone(),
+        };
+        let log = ingest_log::Service::start(log_config, deps).await?;
+        self.set("ingest-log", State::Running);
+        if self.id == 0 {
+            metrics::partitions(log.partitions());
+        }
+
+        self.set("live-store", State::Starting);
+        let store = self.live_store(&log);
+        self.replay(&log, &store).await?;
+        let owner = Owner::new(log.clone(), store.clone())?;
+        let inbox = node
+            .inboxes
+            .take(self.id)
+            .ok_or("a shard was started twice")?;
+        let mut background = vec![
+            spawn(Class::Ingest, owner.clone().serve(inbox)),
+            spawn(Class::Background, store.clone().maintain()),
+            spawn(Class::Background, forget(log.clone(), store.clone())),
+        ];
+        if self.id == 0 {
+            let (limits, stop) = (Arc::clone(&node.limits), shutdown::signal());
+            background.push(spawn(Class::Background, async move {
+                limits.reload(stop).await
+            }));
+        }
+        self.set("live-store", State::Running);
+
+        self.set("query-frontend", State::Starting);
+        late.set(Rc::new(Traces {
+            inboxes: Arc::clone(&node.inboxes),
+            own: owner.clone(),
+        }));
+        self.set("query-frontend", State::Running);
+
+        self.set("distributor", State::Starting);
+        let sink = Rc::new(Partitions {
+            count: log.partitions(),
+            inboxes: Arc::clone(&node.inboxes),
+            own: owner,
+        });
+        let ingest_stop = Signal::new();
+        let ingest = self.open_ingest(sink, &ingest_stop)?;
+        self.set("distributor", State::Running);
+        store.caught_up_after(started.elapsed());
+        store.set_ready(true);
+        Ok(Running {
+            log,
+            ingest,
+            ingest_stop,
+            background,
+        })
+    }
+
+    fn live_store(&self, log: &ingest_log::Handle) -> live_store::Store {
+        let node = &self.node;
+        let limits = Rc::clone(&self.limits);
+        let store = live_store::Store::new(
+            settings::live_store(&node.config, node.memory_limit, node.shards),
+            Arc::clone(&node.live_store),
+            move |tenant| {
+                let limits = limits.of(tenant);
+                live_store::TraceLimits {
+                    max_bytes_per_trace: limits.max_bytes_per_trace,
+                    max_live_traces: limits.max_traces_per_user,
+                }
+            },
+            Rc::new(LogReader(log.clone())),
+        );
+        for partition in log.owned() {
+            store.own(partition);
+        }
+        store
+    }
+
+    async fn replay(
+        &self,
+        log: &ingest_log::Handle,
+        store: &live_store::Store,
+    ) -> Result<(), BoxError> {
+        for partition in log.owned() {
+            let committed = log.committed(partition, GROUP)?.unwrap_or(0);
+            let from = committed.max(log.start_offset(partition)?);
+            let started = Instant::now();
+            let mut records = LogRecords(log.read(partition, from)?);
+            let replayed = store.replay(partition, &mut records).await?;
+            if replayed.records + replayed.undecodable > 0 {
+                tracing::info!(
+                    msg = "replayed the ingest log",
+                    partition,
+                    from,
+                    records = replayed.records,
+                    spans = replayed.spans,
+                    bytes = replayed.bytes,
+                    undecodable = replayed.undecodable,
+                    seconds = started.elapsed().as_secs_f64(),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn open_ingest(&self, sink: Rc<Partitions>, stop: &Signal) -> Result<Servers, BoxError> {
+        let mut servers = Servers::new();
+        for listener in self
+            .node
+            .listeners
+            .iter()
+            .filter(|one| one.surface.is_ingest())
+        {
+            let mut config = settings::distributor(&self.node.config);
+            match listener.surface {
+                Surface::OtlpHttp(largest) => config.http_max_body_bytes = largest,
+                Surface::OtlpGrpc(largest) => config.grpc_max_message_bytes = largest,
+                _ => {}
+            }
+            let limits = Rc::clone(&self.limits);
+            let service = distributor::Service::new(
+                config,
+                Arc::clone(&self.node.distributor),
+                move |tenant| tenant_limits(&limits, tenant),
+                Rc::clone(&sink) as Rc<dyn distributor::PartitionSink>,
+            );
+            let router = match listener.surface {
+                Surface::OtlpHttp(_) => distributor::router(&service),
+                _ => {
+                    let grpc = distributor::grpc_server(&service);
+                    let grpc = grpc
+                        .health(self.node.health.clone())
+                        .reflection(api::DESCRIPTORS)?;
+                    Router::new().mount_grpc(grpc)
+                }
+            };
+            servers.push(serve(listener, router, stop)?);
+        }
+        Ok(servers)
+    }
+
+    /// Ingest first, then queries, then the log: nothing is taken away that another shard still uses.
+    async fn stop(
+        self,
+        running: Running,
+        queries: Servers,
+        query_stop: &Signal,
+    ) -> Result<(), BoxError> {
+        let node = &self.node;
+        node.modules.stopping();
+        node.health.set_all(Serving::NotServing);
+        let delay = settings::span(node.config.shutdown_delay);
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        self.set("distributor", State::Stopping);
+        running.ingest_stop.trigger("stopping");
+        let mut outcome = join(running.ingest).await;
+        node.ingest_stopped.pass(STEP_MAX).await;
+        self.set("distributor", State::Terminated);
+
+        self.set("query-frontend", State::Stopping);
+        query_stop.trigger("stopping");
+        outcome = outcome.and(join(queries).await);
+        node.queries_stopped.pass(STEP_MAX).await;
+        self.set("query-frontend", State::Terminated);
+
+        self.set("live-store", State::Stopping);
+        drop(running.background);
+        self.set("live-store", State::Terminated);
+        self.set("ingest-log", State::Stopping);
+        running.log.close().await;
+        self.set("ingest-log", State::Terminated);
+        self.set("server", State::Terminated);
+        outcome
+    }
+}
+
+fn tenant_limits(limits: &ShardLimits, tenant: &str) -> distributor::TenantLimits {
+    let limits = limits.of(tenant);
+    distributor::TenantLimits {
+        rate_limit_bytes: limits.rate_limit_bytes,
+        burst_size_bytes: limits.burst_size_bytes,
+        max_attribute_bytes: limits.limits.ingestion.max_attribute_bytes,
+        artificial_delay: limits.artificial_delay,
+        retry_info_enabled: limits.limits.ingestion.retry_info_enabled.unwrap_or(true),
+    }
+}
+
+fn serve(
+    listener: &Listener,
+    router: Router,
+    stop: &Signal,
+) -> Result<Task<Result<(), http::Error>>, BoxError> {
+    let options = ListenOptions {
+        reuse_port: true,
+        ..ListenOptions::default()
+    };
+    let socket =
+        TcpListener::bind(listener.address, options).map_err(|source| ListenError::Bind {
+            name: listener.name,
+            address: listener.address,
+            source,
+        })?;
+    let serving = http::serve(
+        socket,
+        Rc::new(router),
+        listener.options.clone(),
+        stop.clone(),
+    );
+    Ok(spawn(listener.options.class, async move {
+        let outcome = serving.await;
+        if let Err(error) = &outcome {
+            // A server without a listener is of no use: stop, and say why.
+            shutdown::trigger(error.to_string());
+        }
+        outcome
+    }))
+}
+
+async fn join(servers: Servers) -> Result<(), BoxError> {
+    let mut outcome = Ok(());
+    for server in servers {
+        if let Err(error) = server.await {
+            outcome = Err(error.into());
+        }
+    }
+    outcome
+}
+
+/// The log's retention has the last word on how long spans can be read.
+async fn forget(log: ingest_log::Handle, store: live_store::Store) {
+    loop {
+        sleep(FORGET_PERIOD).await;
+        for partition in log.owned() {
+            match log.start_offset(partition) {
+                Ok(start) => store.forget_before(partition, start).await,
+                Err(error) => {
+                    tracing::warn!(partition, %error, "the log does not say where it starts")
+                }
+            }
+        }
+    }
+}
+
+/// The tenant of a process without multi-tenancy.
+pub const FIRST_TENANT: &str = SINGLE_TENANT;
