@@ -60,7 +60,7 @@ fn routes() -> Router {
             text(StatusCode::OK, "slow done")
         })
         .route(Methods::Any, "/echo", "echo", echo)
-        .add(
+        .add_route(
             Route::new(Methods::Any, "/query", async |_| {
                 text(StatusCode::OK, "query")
             })

@@ -87,8 +87,8 @@ pub struct Status {
     pub message: String,
     /// An encoded `google.rpc.Status`, or empty.
     pub details: Bytes,
-    /// Trailers besides the status.
-    pub metadata: HeaderMap,
+    /// Trailers besides the status. Boxed, as they are rare and results should be small.
+    metadata: Option<Box<HeaderMap>>,
 }
 
 impl Status {
@@ -98,8 +98,18 @@ impl Status {
             code,
             message: message.into(),
             details: Bytes::new(),
-            metadata: HeaderMap::new(),
+            metadata: None,
         }
+    }
+
+    /// Trailers that came, or go, with the status.
+    pub fn metadata(&self) -> Option<&HeaderMap> {
+        self.metadata.as_deref()
+    }
+
+    /// Adds to the trailers that go with the status.
+    pub fn metadata_mut(&mut self) -> &mut HeaderMap {
+        self.metadata.get_or_insert_default()
     }
 
     /// Says when to try again, in a `RetryInfo` detail.
@@ -155,7 +165,7 @@ impl Status {
 
     /// Writes the status into headers or trailers.
     pub(super) fn write_to(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.metadata {
+        for (name, value) in self.metadata.iter().flat_map(|metadata| metadata.iter()) {
             headers.append(name.clone(), value.clone());
         }
         headers.insert(GRPC_STATUS, HeaderValue::from(self.code.number()));
@@ -196,7 +206,7 @@ impl Status {
             code,
             message,
             details: details.into(),
-            metadata,
+            metadata: (!metadata.is_empty()).then(|| Box::new(metadata)),
         }))
     }
 

@@ -20,8 +20,12 @@ use super::options::ServerOptions;
 use super::router::{self, Router};
 use super::rt::{ShardExecutor, ShardTimer};
 use crate::net::TcpStream;
-use crate::shutdown;
 use crate::time::{self, Instant};
+use crate::{memory, shutdown};
+
+/// What a connection holds besides its requests: its task, and hyper's buffers in both directions. Charged, never refused:
+/// a full server must still answer that it is.
+const CONNECTION_BYTES: u64 = 24 * 1024;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve(
@@ -31,6 +35,7 @@ pub(crate) async fn serve(
     options: Rc<ServerOptions>,
     signal: shutdown::Signal,
 ) {
+    let _charge = memory::charge(CONNECTION_BYTES, memory::Kind::Ingest);
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, %peer, "cannot set TCP_NODELAY");
     }

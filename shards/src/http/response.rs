@@ -30,9 +30,15 @@ enum Source {
     Frames(Box<dyn FrameSource>),
 }
 
+/// The largest piece handed to HTTP/2 at once. What it is given it holds until the client takes it, however long that is; so
+/// large answers wait here, where the stall is seen and ended.
+const PIECE: usize = 64 * 1024;
+
 /// The body of an answer. Dropping it before its end means that the client is gone.
 pub struct ResponseBody {
     source: Source,
+    /// Of a frame that was too large for one piece.
+    rest: Bytes,
     observation: Option<Observation>,
     control: Option<Rc<StreamControl>>,
     /// Length announced for a body that is not sent (HEAD).
@@ -43,6 +49,7 @@ impl ResponseBody {
     fn new(source: Source) -> Self {
         Self {
             source,
+            rest: Bytes::new(),
             observation: None,
             control: None,
             announced: None,
@@ -94,6 +101,30 @@ impl ResponseBody {
         self.announced
     }
 
+    fn is_done(&self) -> bool {
+        matches!(self.source, Source::Done) && self.rest.is_empty()
+    }
+
+    /// The next frame, cut to size where a stream is watched.
+    fn next_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if !self.rest.is_empty() {
+            let piece = self.rest.split_to(PIECE.min(self.rest.len()));
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        let polled = self.next(cx);
+        if self.control.is_none() {
+            return polled;
+        }
+        polled.map_ok(|frame| match frame.into_data() {
+            Ok(mut data) if data.len() > PIECE => {
+                self.rest = data.split_off(PIECE);
+                Frame::data(data)
+            }
+            Ok(data) => Frame::data(data),
+            Err(frame) => frame,
+        })
+    }
+
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.source {
             Source::Done => Poll::Ready(None),
@@ -127,7 +158,7 @@ impl HttpBody for ResponseBody {
         if let Some(control) = &this.control {
             control.asked();
         }
-        let polled = this.next(cx);
+        let polled = this.next_piece(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
@@ -153,7 +184,7 @@ impl HttpBody for ResponseBody {
             }
             Poll::Pending => {}
         }
-        if matches!(this.source, Source::Done)
+        if this.is_done()
             && polled.is_ready()
             && let Some(observation) = this.observation.take()
         {
@@ -164,12 +195,12 @@ impl HttpBody for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self.source, Source::Done)
+        self.is_done()
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Done => SizeHint::with_exact(0),
+            Source::Done => SizeHint::with_exact(self.rest.len() as u64),
             Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Framed(..) | Source::Frames(_) => SizeHint::default(),
         }
@@ -179,7 +210,7 @@ impl HttpBody for ResponseBody {
 impl Drop for ResponseBody {
     fn drop(&mut self) {
         if let Some(observation) = self.observation.take() {
-            if matches!(self.source, Source::Done) {
+            if self.is_done() {
                 // An empty body is never asked for anything.
                 observation.finished();
             } else {

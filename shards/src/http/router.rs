@@ -155,7 +155,7 @@ impl Router {
     }
 
     /// Adds a route; of several that match, the first with a literal path wins, then the first.
-    pub fn add(mut self, route: Route) -> Self {
+    pub fn add_route(mut self, route: Route) -> Self {
         let index = self.routes.len();
         match route.template.as_literal() {
             Some(path) => self.literal.entry(path.to_owned()).or_default().push(index),
@@ -174,7 +174,7 @@ impl Router {
         H: AsyncFn(RequestContext) -> Response + 'static,
     {
         match Route::new(methods, template, handler) {
-            Ok(route) => self.add(route.label(label)),
+            Ok(route) => self.add_route(route.label(label)),
             Err(error) => panic!("{error}"),
         }
     }

@@ -123,7 +123,7 @@ struct ShardSleep {
 }
 
 impl ShardSleep {
-    fn new(deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+    fn boxed(deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
         let key = NEXT_SLEEP.with(|next| next.replace(next.get().wrapping_add(1)));
         SLEEPS.with(|sleeps| sleeps.borrow_mut().insert(key, time::sleep_until(deadline)));
         Box::pin(Self {
@@ -172,12 +172,12 @@ fn origin() -> std::time::Instant {
 
 impl hyper::rt::Timer for ShardTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
-        ShardSleep::new(Instant::now() + duration)
+        ShardSleep::boxed(Instant::now() + duration)
     }
 
     fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
         let left = deadline.saturating_duration_since(self.now());
-        ShardSleep::new(Instant::now() + left)
+        ShardSleep::boxed(Instant::now() + left)
     }
 
     fn now(&self) -> std::time::Instant {
