@@ -4,9 +4,9 @@
 //! Nothing here knows what a trace is. Everything that touches the operating system (clock,
 //! randomness, sockets, files) goes through this crate, so that the simulator can stand in for it.
 
+pub mod disk;
 pub mod grpc;
 pub mod http;
-pub mod disk;
 pub mod limits;
 pub mod mailbox;
 pub mod memory;

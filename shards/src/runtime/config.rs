@@ -59,7 +59,9 @@ impl Config {
     /// The number of shards that [`super::run`] will start: as configured, or one for each CPU this process may use.
     pub fn shard_count(&self) -> usize {
         match self.shards {
-            0 => super::affinity::allowed_cpus().len().min(crate::limits::MAX_SHARDS),
+            0 => super::affinity::allowed_cpus()
+                .len()
+                .min(crate::limits::MAX_SHARDS),
             configured => configured,
         }
     }

@@ -25,15 +25,12 @@ where
     Fut: Future<Output = Result<(), BoxError>> + 'static,
 {
     let cpus = affinity::allowed_cpus();
-    let count = match config.shards {
-        0 => cpus.len().min(MAX_SHARDS),
-        n if n <= MAX_SHARDS => n,
-        n => {
-            return Err(Error::Config(format!(
-                "{n} shards, at most {MAX_SHARDS} are possible"
-            )));
-        }
-    };
+    let count = config.shard_count();
+    if count > MAX_SHARDS {
+        return Err(Error::Config(format!(
+            "{count} shards, at most {MAX_SHARDS} are possible"
+        )));
+    }
     let pin = config.pin && count <= cpus.len();
     if pin {
         affinity::reserve_for_shards(count);
