@@ -1,3 +1,4 @@
 //! Load, data and measuring for Vivace: see bench/README.md.
 
 pub mod data;
+pub mod load;

@@ -1,7 +1,4 @@
-//! Realistic OTLP requests at generator speed: a few requests are built once, then only ids and times are patched.
-//!
-//! A trace is a request through a shop of twelve services. Its spans are split over two export requests (as two
-//! collectors would send them), so a trace stays together only if the server brings it together.
+//! The requests that are built once: encoded spans, with the places of ids and times remembered.
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
@@ -11,55 +8,7 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, span::Event};
 use prost::Message;
 
-/// A small seeded generator; quality is enough for ids (SplitMix64).
-#[derive(Debug, Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// The same seed gives the same data.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// 64 random bits.
-    pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `n` (n > 0).
-    pub fn below(&mut self, n: u64) -> u64 {
-        self.next_u64() % n
-    }
-
-    fn pick<'a>(&mut self, of: &'a [&'a str]) -> &'a str {
-        of[self.below(of.len() as u64) as usize]
-    }
-}
-
-/// Shape of the load.
-#[derive(Debug, Clone, Copy)]
-pub struct Shape {
-    /// Spans of one export request.
-    pub spans_per_request: usize,
-    /// Spans of one trace, over all its requests.
-    pub spans_per_trace: usize,
-    /// Attributes of one span.
-    pub attributes_per_span: usize,
-}
-
-impl Default for Shape {
-    fn default() -> Self {
-        Self {
-            spans_per_request: 500,
-            spans_per_trace: 20,
-            attributes_per_span: 15,
-        }
-    }
-}
+use super::{Random, Shape};
 
 const SERVICES: [&str; 12] = [
     "frontend", "cart", "checkout", "catalog", "payment", "shipping", "currency", "ads", "orders",
@@ -76,8 +25,6 @@ const ROUTES: [&str; 8] = [
     "/api/orders/{id}",
     "/health",
 ];
-const TEMPLATES: usize = 8;
-
 #[derive(Debug, Clone, Copy)]
 enum Patch {
     TraceId {
@@ -95,121 +42,34 @@ enum Patch {
     },
 }
 
+/// An encoded request whose ids and times are still placeholders.
 #[derive(Debug, Clone)]
-struct Template {
+pub(super) struct Template {
     bytes: Vec<u8>,
     patches: Vec<Patch>,
-}
-
-/// A request that is ready to be sent.
-#[derive(Debug, Clone)]
-pub struct Request {
-    /// An encoded `ExportTraceServiceRequest`.
-    pub body: Vec<u8>,
     /// Spans inside.
-    pub spans: usize,
+    pub(super) spans: usize,
 }
 
-/// Makes requests two by two: together they hold whole traces.
-#[derive(Debug, Clone)]
-pub struct Generator {
-    random: Random,
-    shape: Shape,
-    pairs: Vec<[Template; 2]>,
-    waiting: Option<Request>,
-    trace_ids: Vec<[u8; 16]>,
-    span_ids: Vec<[u8; 8]>,
-    sent_pairs: usize,
-    sample: Option<([u8; 16], usize)>,
-}
-
-impl Generator {
-    /// Builds the templates; takes some milliseconds.
-    pub fn new(seed: u64, shape: Shape) -> Self {
-        let mut random = Random::new(seed);
-        let pairs = (0..TEMPLATES)
-            .map(|_| build_pair(&mut random, shape))
-            .collect();
-        Self {
-            random,
-            shape,
-            pairs,
-            waiting: None,
-            trace_ids: Vec::new(),
-            span_ids: Vec::new(),
-            sent_pairs: 0,
-            sample: None,
-        }
-    }
-
-    /// The next request; `now` is the end of its newest spans.
-    pub fn next_request(&mut self, now_unix_nano: u64) -> Request {
-        if let Some(second) = self.waiting.take() {
-            return second;
-        }
-        let traces = self.traces_per_pair();
-        self.trace_ids.clear();
-        for _ in 0..traces {
-            let (high, low) = (self.random.next_u64(), self.random.next_u64());
-            let mut id = [0; 16];
-            id[..8].copy_from_slice(&high.to_be_bytes());
-            id[8..].copy_from_slice(&low.to_be_bytes());
-            self.trace_ids.push(id);
-        }
-        self.span_ids.clear();
-        for _ in 0..traces * self.shape.spans_per_trace {
-            self.span_ids
-                .push((self.random.next_u64() | 1).to_be_bytes());
-        }
-        let pair = &self.pairs[self.sent_pairs % self.pairs.len()];
-        self.sent_pairs += 1;
-        let [first, second] = [&pair[0], &pair[1]].map(|template| Request {
-            body: fill(template, now_unix_nano, &self.trace_ids, &self.span_ids),
-            spans: traces * self.shape.spans_per_trace / 2,
-        });
-        self.sample = self
-            .trace_ids
-            .first()
-            .map(|id| (*id, self.shape.spans_per_trace));
-        self.waiting = Some(second);
-        first
-    }
-
-    /// A trace of the newest pair and its number of spans, once both requests of the pair were sent.
-    pub fn sample_trace(&self) -> Option<([u8; 16], usize)> {
-        self.sample
-    }
-
-    /// All trace ids of the newest pair.
-    pub fn trace_ids(&self) -> &[[u8; 16]] {
-        &self.trace_ids
-    }
-
-    fn traces_per_pair(&self) -> usize {
-        traces_per_pair(self.shape)
-    }
-}
-
-fn traces_per_pair(shape: Shape) -> usize {
-    (shape.spans_per_request * 2 / shape.spans_per_trace).max(1)
-}
-
-fn fill(template: &Template, now: u64, trace_ids: &[[u8; 16]], span_ids: &[[u8; 8]]) -> Vec<u8> {
-    let mut body = template.bytes.clone();
-    for patch in &template.patches {
-        match *patch {
-            Patch::TraceId { at, slot } => {
-                body[at..at + 16].copy_from_slice(&trace_ids[slot as usize])
-            }
-            Patch::SpanId { at, slot } => {
-                body[at..at + 8].copy_from_slice(&span_ids[slot as usize])
-            }
-            Patch::Time { at, nanos_ago } => {
-                body[at..at + 8].copy_from_slice(&now.wrapping_sub(nanos_ago).to_le_bytes());
+impl Template {
+    /// The request with these ids, whose times count back from `now`.
+    pub(super) fn fill(&self, now: u64, trace_ids: &[[u8; 16]], span_ids: &[[u8; 8]]) -> Vec<u8> {
+        let mut body = self.bytes.clone();
+        for patch in &self.patches {
+            match *patch {
+                Patch::TraceId { at, slot } => {
+                    body[at..at + 16].copy_from_slice(&trace_ids[slot as usize]);
+                }
+                Patch::SpanId { at, slot } => {
+                    body[at..at + 8].copy_from_slice(&span_ids[slot as usize]);
+                }
+                Patch::Time { at, nanos_ago } => {
+                    body[at..at + 8].copy_from_slice(&now.wrapping_sub(nanos_ago).to_le_bytes());
+                }
             }
         }
+        body
     }
-    body
 }
 
 // Placeholders that can be found again in the encoded bytes: a marker, then the slot.
@@ -229,17 +89,19 @@ fn time_placeholder(nanos_ago: u32) -> u64 {
     u64::from(TIME_MARK) << 32 | u64::from(nanos_ago)
 }
 
-fn build_pair(random: &mut Random, shape: Shape) -> [Template; 2] {
-    let traces = traces_per_pair(shape);
+/// Two requests that together hold whole traces.
+pub(super) fn build_pair(random: &mut Random, shape: Shape) -> [Template; 2] {
+    let traces = shape.traces_per_pair();
     let mut halves: [Vec<(usize, Span)>; 2] = [Vec::new(), Vec::new()];
     for trace in 0..traces {
         for index in 0..shape.spans_per_trace {
             let span = build_span(random, shape, trace, index);
             let service = (trace + index / 2) % SERVICES.len();
-            halves[index * 2 / shape.spans_per_trace].push((service, span));
+            halves[shape.half_of(index)].push((service, span));
         }
     }
     halves.map(|spans| {
+        let count = spans.len();
         let mut by_service: Vec<Vec<Span>> = vec![Vec::new(); SERVICES.len()];
         for (service, span) in spans {
             by_service[service].push(span);
@@ -262,7 +124,7 @@ fn build_pair(random: &mut Random, shape: Shape) -> [Template; 2] {
                 schema_url: "https://opentelemetry.io/schemas/1.26.0".into(),
             })
             .collect();
-        find_patches(ExportTraceServiceRequest { resource_spans }.encode_to_vec())
+        find_patches(ExportTraceServiceRequest { resource_spans }.encode_to_vec(), count)
     })
 }
 
@@ -407,7 +269,7 @@ fn int(key: &str, value: i64) -> KeyValue {
     }
 }
 
-fn find_patches(bytes: Vec<u8>) -> Template {
+fn find_patches(bytes: Vec<u8>, spans: usize) -> Template {
     let u32_at =
         |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let mut patches = Vec::new();
@@ -435,50 +297,9 @@ fn find_patches(bytes: Vec<u8>) -> Template {
             at += 1;
         }
     }
-    Template { bytes, patches }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
-
-    use super::*;
-
-    #[test]
-    fn pairs_hold_whole_traces_with_fresh_ids() -> Result<(), prost::DecodeError> {
-        let shape = Shape {
-            spans_per_request: 100,
-            spans_per_trace: 20,
-            attributes_per_span: 15,
-        };
-        let mut generator = Generator::new(7, shape);
-        let now = 1_800_000_000_000_000_000;
-        let mut spans_by_trace: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-        let mut span_ids = BTreeSet::new();
-        for _ in 0..6 {
-            let request = generator.next_request(now);
-            let decoded = ExportTraceServiceRequest::decode(&request.body[..])?;
-            let mut count = 0;
-            for span in decoded
-                .resource_spans
-                .iter()
-                .flat_map(|r| &r.scope_spans)
-                .flat_map(|s| &s.spans)
-            {
-                count += 1;
-                assert_eq!(span.attributes.len(), 15);
-                assert!(
-                    span.end_time_unix_nano <= now
-                        && span.start_time_unix_nano > now - 1_000_000_000
-                );
-                assert!(span.start_time_unix_nano < span.end_time_unix_nano);
-                assert!(span_ids.insert(span.span_id.clone()));
-                *spans_by_trace.entry(span.trace_id.clone()).or_default() += 1;
-            }
-            assert_eq!(count, request.spans);
-        }
-        assert_eq!(spans_by_trace.len(), 30);
-        assert!(spans_by_trace.values().all(|count| *count == 20));
-        Ok(())
+    Template {
+        bytes,
+        patches,
+        spans,
     }
 }
