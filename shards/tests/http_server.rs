@@ -13,7 +13,7 @@ use vivace_shards::http::response::{empty, text};
 use vivace_shards::http::{
     Methods, MinimumProgress, RequestContext, Response, Route, Router, ServerOptions,
 };
-use vivace_shards::{Class, time};
+use vivace_shards::{Class, runtime, time};
 
 const LIMIT: usize = 1 << 20;
 
@@ -442,4 +442,62 @@ fn requests_are_counted_by_route() {
     );
     assert!(metrics.contains("tempo_tcp_connections{protocol=\"http\"}"));
     assert!(metrics.contains("tempo_tcp_connections_limit{protocol=\"http\"} 10000"));
+}
+
+#[test]
+fn bodies_wait_for_memory_to_be_free_again() {
+    let config = runtime::Config {
+        memory_limit_bytes: 4 << 20,
+        ..support::one_shard()
+    };
+    let server = TestServer::start_with(config, ServerOptions::default(), routes);
+    let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {LIMIT}\r\n\r\n");
+    let mut held: Vec<_> = (0..16)
+        .map(|_| {
+            // All but the last byte: the body is held until that comes.
+            let mut stream = server.connect();
+            stream.write_all(head.as_bytes()).unwrap();
+            let _ = stream.write_all(&vec![b'x'; LIMIT - 1]);
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let mut statuses: Vec<String> = held
+        .iter_mut()
+        .map(|stream| {
+            let _ = stream.write_all(b"x");
+            read_until(stream, "\r\n")
+        })
+        .collect();
+    statuses.dedup();
+    assert!(
+        statuses.iter().any(|status| status.contains("200")),
+        "{statuses:?}"
+    );
+    assert!(
+        statuses.iter().any(|status| status.contains("503")),
+        "{statuses:?}"
+    );
+    drop(held);
+    // What was refused is taken once the others are done.
+    let body = vec![b'x'; LIMIT];
+    let begin = Instant::now();
+    while !post(&server, "", &body).starts_with("HTTP/1.1 200") {
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn the_same_on_epoll() {
+    let config = runtime::Config {
+        driver: runtime::DriverChoice::Epoll,
+        ..support::one_shard()
+    };
+    let server = TestServer::start_with(config, ServerOptions::default(), routes);
+    for size in [0, 1, 100_000, LIMIT] {
+        let answer = post(&server, "", &vec![b'x'; size]);
+        let body = answer.split("\r\n\r\n").nth(1).unwrap();
+        assert_eq!(body.len(), size);
+    }
+    assert!(post(&server, "", &vec![b'x'; LIMIT + 1]).starts_with("HTTP/1.1 413"));
 }
