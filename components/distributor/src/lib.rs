@@ -22,3 +22,6 @@ pub use refusal::Refusal;
 pub use service::Service;
 pub use sink::{PartitionSink, Push, PushError, Pushed};
 pub use tenants::Shared;
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use vivace_limits::{RateLimit, Throttle};
 use vivace_model::SpanBatch;
 use vivace_protocol::otlp::{ScanOptions, Scanned, Scanner};
 use vivace_shards::grpc::Code;
-use vivace_shards::memory::{Kind, Pressure, pressure, try_charge};
+use vivace_shards::memory::{Charge, Kind, Pressure, pressure, try_charge};
 use vivace_shards::side;
 use vivace_shards::time::{Instant, sleep, unix_nanos};
 
@@ -102,8 +102,7 @@ impl Service {
         arrival: Arrival,
     ) -> Result<Accepted, Refusal> {
         let limits = (self.inner.limits)(tenant);
-        let result = self.run(tenant, &limits, &request, arrival).await;
-        drop(request);
+        let result = self.run(tenant, &limits, request, arrival).await;
         self.inner
             .metrics
             .push_duration
@@ -124,7 +123,7 @@ impl Service {
         &self,
         tenant: &str,
         limits: &TenantLimits,
-        request: &Bytes,
+        request: Bytes,
         arrival: Arrival,
     ) -> Result<Accepted, Refusal> {
         let inner = &*self.inner;
@@ -142,7 +141,7 @@ impl Service {
             burst_bytes: limits.burst_size_bytes,
         };
         if let Err(refused) = known.shared.bucket.take(now.as_nanos(), size, rate) {
-            let spans = count_spans(request);
+            let spans = count_spans(&request);
             if spans == 0 {
                 return Ok(Accepted::default());
             }
@@ -153,9 +152,10 @@ impl Service {
                 Refusal::new(Code::ResourceExhausted, refused.message(tenant)).with_retry(hint),
             );
         }
-        let scanned = self.scan(tenant, limits, request).await?;
-        let result = self.store(&known, scanned, size, arrival).await;
-        let (spans, result) = result;
+        let (scanned, _charge) = self.scan(tenant, limits, &request).await?;
+        // The batches have copies of everything: no need to hold the body while they become durable.
+        drop(request);
+        let (spans, result) = self.store(&known, scanned, size, arrival).await;
         match &result {
             Ok(accepted) => {
                 inner.metrics.accepted(
@@ -176,14 +176,14 @@ impl Service {
         tenant: &str,
         limits: &TenantLimits,
         request: &Bytes,
-    ) -> Result<Scanned, Refusal> {
+    ) -> Result<(Scanned, Charge), Refusal> {
         let inner = &*self.inner;
         let options = ScanOptions {
             max_attribute_bytes: inner.config.attribute_limit(limits),
             partitions: inner.sink.partitions(),
         };
         // The batches are about as large as the request; scanner and batches exist at once for a moment.
-        let _charge = try_charge(request.len() as u64 * 2, Kind::Ingest)
+        let mut charge = try_charge(request.len() as u64 * 2, Kind::Ingest)
             .map_err(|_| self.out_of_memory(tenant))?;
         let scanned = if request.len() <= SCAN_ON_SHARD {
             let mut scanner = inner.scanner.borrow_mut();
@@ -194,7 +194,13 @@ impl Service {
                 side::blocking(move || Scanner::new().scan(&tenant, &request, &options)).await;
             off_shard.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?
         };
-        scanned.map_err(|error| Refusal::invalid(error.to_string()))
+        let scanned = scanned.map_err(|error| Refusal::invalid(error.to_string()))?;
+        let bytes = scanned
+            .batches
+            .iter()
+            .map(|(_, batch)| batch.as_bytes().len() as u64);
+        charge.shrink_to(bytes.sum());
+        Ok((scanned, charge))
     }
 
     /// Returns the spans of the request besides the result.

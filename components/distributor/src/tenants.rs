@@ -111,7 +111,7 @@ impl Shared {
         shared
     }
 
-    fn collect(&self) -> Vec<MetricFamily> {
+    pub(crate) fn collect(&self) -> Vec<MetricFamily> {
         let mut ingress = Computed::counter(
             "tempo_distributor_ingress_bytes_total",
             "Bytes of requests before any limit.",

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::shared::Reason;
 use crate::size::Sizes;
 use crate::store::Store;
-use crate::tracker::Verdict;
+use crate::tracker::{Piece, Rules, Verdict};
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use vivace_model::{SpanBatch, TraceId, View};
@@ -122,6 +122,12 @@ impl Store {
         let all_live = entry.shared.live_traces.load(Relaxed).max(0) as u64;
         let elsewhere = all_live.saturating_sub(u64::from(entry.tracker.live()));
         let room = state.tracked < crate::limits::MAX_TRACKED_TRACES;
+        let rules = Rules {
+            ages: inner.config.ages,
+            limits,
+            live_elsewhere: elsewhere,
+            room,
+        };
         let mut sizes = Sizes::new(&view);
         let mut traces = Vec::with_capacity(runs as usize);
         let mut rejected = Vec::new();
@@ -132,13 +138,12 @@ impl Store {
                 let bytes = sizes.of(rows.clone());
                 received += bytes;
                 let (reason, total) = match tracker.offer(
-                    hash,
-                    bytes,
-                    now_ms,
-                    &inner.config.ages,
-                    &limits,
-                    elsewhere,
-                    room,
+                    Piece {
+                        hash,
+                        bytes,
+                        now: now_ms,
+                    },
+                    &rules,
                 ) {
                     Verdict::Accepted { became_live } => {
                         created += u64::from(became_live);

@@ -83,7 +83,7 @@ fn span(span: SpanView<'_>) -> u64 {
     } else {
         0
     };
-    let flags = if span.flags() == 0 { 0 } else { 5 };
+    let flags = if span.flags() == 0 { 0 } else { 6 };
     let status = number(span.status_code().cast_unsigned().into()) + text(span.status_message());
     let dropped = [
         span.dropped_attributes_count(),
@@ -146,5 +146,119 @@ impl<'a> Sizes<'a> {
         let size = resource(self.view.resource(context.0)) + scope(self.view.scope(context.1));
         self.contexts.push((context, size));
         size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prost::Message;
+    use vivace_protocol::otlp::{ScanOptions, Scanner};
+
+    use vivace_protocol::tempopb::*;
+
+    fn attribute(key: &str, value: Value) -> KeyValue {
+        KeyValue {
+            key: key.into(),
+            value: Some(AnyValue { value: Some(value) }),
+        }
+    }
+
+    fn attributes() -> Vec<KeyValue> {
+        let element = |n| AnyValue {
+            value: Some(Value::Int(n)),
+        };
+        vec![
+            attribute("text", Value::String("x".repeat(300))),
+            attribute("empty", Value::String(String::new())),
+            attribute("yes", Value::Bool(true)),
+            attribute("int", Value::Int(-5)),
+            attribute("double", Value::Double(0.5)),
+            attribute("bytes", Value::Bytes(vec![1; 200])),
+            attribute(
+                "array",
+                Value::Array(ArrayValue {
+                    values: vec![element(1), element(1 << 40)],
+                }),
+            ),
+            attribute(
+                "kvlist",
+                Value::KvList(KeyValueList {
+                    values: vec![attribute("a", Value::Int(1))],
+                }),
+            ),
+        ]
+    }
+
+    #[test]
+    fn as_large_as_the_protobuf() {
+        let span = |n: u8| Span {
+            trace_id: vec![1; 16],
+            span_id: vec![n; 8],
+            parent_span_id: vec![9; 8],
+            trace_state: "a=b".into(),
+            flags: 257,
+            name: "GET /".into(),
+            kind: 3,
+            start_time_unix_nano: 1_700_000_000_000_000_000,
+            end_time_unix_nano: 1_700_000_001_000_000_000,
+            attributes: attributes(),
+            dropped_attributes_count: 300,
+            events: vec![Event {
+                time_unix_nano: 5,
+                name: "e".into(),
+                attributes: attributes(),
+                dropped_attributes_count: 1,
+            }],
+            dropped_events_count: 1,
+            links: vec![Link {
+                trace_id: vec![2; 16],
+                span_id: vec![3; 8],
+                trace_state: "c".into(),
+                attributes: attributes(),
+                dropped_attributes_count: 2,
+                flags: 1,
+            }],
+            dropped_links_count: 7,
+            status: Some(Status {
+                message: "no".into(),
+                code: 2,
+            }),
+        };
+        let scope = InstrumentationScope {
+            name: "s".into(),
+            version: "1".into(),
+            attributes: attributes(),
+            dropped_attributes_count: 3,
+        };
+        let spans = (1..5).map(span).collect();
+        let scope_spans = vec![ScopeSpans {
+            scope: Some(scope),
+            spans,
+            schema_url: "u".into(),
+        }];
+        let resource = Resource {
+            attributes: attributes(),
+            dropped_attributes_count: 1,
+            ..Resource::default()
+        };
+        let request = ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                resource: Some(resource),
+                scope_spans,
+                schema_url: "v".into(),
+            }],
+        };
+        let encoded = request.encode_to_vec();
+        let options = ScanOptions {
+            max_attribute_bytes: 0,
+            partitions: 1,
+        };
+        let scanned = Scanner::new().scan("t", &encoded, &options).unwrap();
+        let view = scanned.batches[0].1.view();
+        let size = Sizes::new(&view).of(0..4);
+        // Only the heads of ResourceSpans and ScopeSpans are not in it.
+        let heads = encoded.len() as u64 - size;
+        assert!((4..=6).contains(&heads), "{size} of {}", encoded.len());
     }
 }

@@ -22,6 +22,26 @@ pub struct TraceLimits {
     pub max_live_traces: u64,
 }
 
+/// Some spans of one trace that arrive together.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    pub hash: u64,
+    pub bytes: u64,
+    /// Milliseconds.
+    pub now: u32,
+}
+
+/// What a piece is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub ages: Ages,
+    pub limits: TraceLimits,
+    /// The tenant's live traces on other shards.
+    pub live_elsewhere: u64,
+    /// Whether one more trace may be remembered.
+    pub room: bool,
+}
+
 /// What became of one trace's piece.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -90,18 +110,15 @@ impl Tracker {
         self.live_bytes
     }
 
-    /// Judges a piece of `bytes` bytes and remembers it. `live_elsewhere` counts the tenant's live traces on other shards;
-    /// `room` says whether one more trace may be remembered.
-    pub fn offer(
-        &mut self,
-        hash: u64,
-        bytes: u64,
-        now: u32,
-        ages: &Ages,
-        limits: &TraceLimits,
-        live_elsewhere: u64,
-        room: bool,
-    ) -> Verdict {
+    /// Judges a piece and remembers it.
+    pub fn offer(&mut self, piece: Piece, rules: &Rules) -> Verdict {
+        let Piece { hash, bytes, now } = piece;
+        let Rules {
+            ages,
+            limits,
+            live_elsewhere,
+            room,
+        } = rules;
         let over =
             |total: u64| limits.max_bytes_per_trace > 0 && total > limits.max_bytes_per_trace;
         let crowded = limits.max_live_traces > 0
@@ -145,7 +162,7 @@ impl Tracker {
                     return Verdict::TooManyLive;
                 }
                 let live = !too_large;
-                if room {
+                if *room {
                     let accepted = if live { bytes } else { 0 };
                     let trace = Tracked {
                         hash,
@@ -216,6 +233,15 @@ mod tests {
         flush_check_period: Duration::from_millis(50),
     };
 
+    fn rules(limits: TraceLimits) -> Rules {
+        Rules {
+            ages: AGES,
+            limits,
+            live_elsewhere: 0,
+            room: true,
+        }
+    }
+
     #[derive(Default)]
     struct Naive {
         /// Per trace: offered, live since, last seen, accepted since live.
@@ -281,7 +307,7 @@ mod tests {
                 prop_assert_eq!(tracker.live_bytes(), naive.traces.values().map(|t| t.3).sum::<u64>());
                 prop_assert_eq!(tracker.len(), naive.traces.len());
                 let expected = naive.offer(trace, bytes, now, &limits);
-                prop_assert_eq!(tracker.offer(trace, bytes, now, &AGES, &limits, 0, true), expected);
+                prop_assert_eq!(tracker.offer(Piece { hash: trace, bytes, now }, &rules(limits)), expected);
             }
         }
     }
@@ -293,7 +319,16 @@ mod tests {
             max_live_traces: 0,
         };
         let mut tracker = Tracker::default();
-        let mut offer = |bytes, now| tracker.offer(1, bytes, now, &AGES, &limits, 0, true);
+        let mut offer = |bytes, now| {
+            tracker.offer(
+                Piece {
+                    hash: 1,
+                    bytes: bytes,
+                    now: now,
+                },
+                &rules(limits),
+            )
+        };
         assert_eq!(offer(90, 0), Verdict::Accepted { became_live: true });
         assert_eq!(offer(20, 10), Verdict::TooLarge { total: 110 });
         assert_eq!(offer(1, 70), Verdict::TooLarge { total: 111 });
@@ -309,17 +344,41 @@ mod tests {
         };
         let mut tracker = Tracker::default();
         assert_eq!(
-            tracker.offer(1, 90, 0, &AGES, &limits, 0, true),
+            tracker.offer(
+                Piece {
+                    hash: 1,
+                    bytes: 90,
+                    now: 0
+                },
+                &rules(limits)
+            ),
             Verdict::Accepted { became_live: true }
         );
         tracker.retract(1, 90);
         assert!(tracker.is_empty() && tracker.live() == 0 && tracker.live_bytes() == 0);
         assert_eq!(
-            tracker.offer(2, 90, 0, &AGES, &limits, 1, true),
+            tracker.offer(
+                Piece {
+                    hash: 2,
+                    bytes: 90,
+                    now: 0
+                },
+                &Rules {
+                    live_elsewhere: 1,
+                    ..rules(limits)
+                }
+            ),
             Verdict::TooManyLive
         );
         assert_eq!(
-            tracker.offer(2, 90, 0, &AGES, &limits, 0, true),
+            tracker.offer(
+                Piece {
+                    hash: 2,
+                    bytes: 90,
+                    now: 0
+                },
+                &rules(limits)
+            ),
             Verdict::Accepted { became_live: true }
         );
     }
@@ -332,11 +391,31 @@ mod tests {
         };
         let mut tracker = Tracker::default();
         assert_eq!(
-            tracker.offer(1, 90, 0, &AGES, &limits, 0, false),
+            tracker.offer(
+                Piece {
+                    hash: 1,
+                    bytes: 90,
+                    now: 0
+                },
+                &Rules {
+                    room: false,
+                    ..rules(limits)
+                }
+            ),
             Verdict::Accepted { became_live: true }
         );
         assert_eq!(
-            tracker.offer(1, 101, 0, &AGES, &limits, 0, false),
+            tracker.offer(
+                Piece {
+                    hash: 1,
+                    bytes: 101,
+                    now: 0
+                },
+                &Rules {
+                    room: false,
+                    ..rules(limits)
+                }
+            ),
             Verdict::TooLarge { total: 101 }
         );
         assert!(tracker.is_empty());

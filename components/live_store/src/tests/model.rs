@@ -25,6 +25,9 @@ enum Step {
 const TENANTS: [&str; 3] = ["a", "b", "c"];
 const TRACES: u64 = 6;
 
+/// Partition, offset, tenant, spans as (trace, span).
+type Record = (u32, u64, usize, Vec<(u64, u64)>);
+
 fn step() -> impl Strategy<Value = Step> {
     let spans = || proptest::collection::vec((0..TRACES, 0usize..300), 1..6);
     prop_oneof![
@@ -49,8 +52,7 @@ async fn run(max_live_bytes: u64, steps: Vec<Step>) {
         ..Config::default()
     };
     let (store, log) = store(config, TraceLimits::default());
-    // (partition, offset, tenant, spans)
-    let mut model: Vec<(u32, u64, usize, Vec<(u64, u64)>)> = Vec::new();
+    let mut model: Vec<Record> = Vec::new();
     let mut next_offset = [0u64; 2];
     let mut next_span = 1;
     for step in steps {
