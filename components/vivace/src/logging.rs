@@ -101,7 +101,7 @@ struct Fields {
 impl Fields {
     fn push(&mut self, field: &Field, value: String) {
         match field.name() {
-            "message" => self.message = value,
+            "message" | "msg" => self.message = value,
             name => self.rest.push((name, value)),
         }
     }
