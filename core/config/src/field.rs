@@ -16,7 +16,7 @@ pub struct Reader {
 impl Reader {
     /// The key being read, with dots.
     pub fn path(&self) -> String {
-        self.path.join(".")
+        self.path.join(".").replace(".[", "[")
     }
 
     /// Notes a problem of the key being read.

@@ -122,7 +122,11 @@ pub fn unknown_key(path: &str, key: &str, known: &[&str]) -> String {
 
 /// The message for a text that is none of the choices.
 pub fn unknown_choice(text: &str, known: &[&str]) -> String {
-    let names: Vec<String> = known.iter().map(|name| format!("{name:?}")).collect();
+    let names: Vec<String> = known
+        .iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("{name:?}"))
+        .collect();
     let near = nearest(text, known)
         .map(|near| format!("; did you mean {near:?}?"))
         .unwrap_or_default();

@@ -26,10 +26,10 @@ pub const TARGETS: &[&str] = &[
 
 /// Collects problems by key.
 #[derive(Default)]
-struct Found(Vec<Problem>);
+pub(super) struct Found(Vec<Problem>);
 
 impl Found {
-    fn add(&mut self, path: &str, message: impl Into<String>) {
+    pub(super) fn add(&mut self, path: &str, message: impl Into<String>) {
         self.0.push(Problem {
             mark: Mark::default(),
             path: path.to_string(),
@@ -37,7 +37,7 @@ impl Found {
         });
     }
 
-    fn add_if(&mut self, wrong: bool, path: &str, message: impl Into<String>) {
+    pub(super) fn add_if(&mut self, wrong: bool, path: &str, message: impl Into<String>) {
         if wrong {
             self.add(path, message);
         }
@@ -53,6 +53,7 @@ pub fn fatal(config: &Config) -> Vec<Problem> {
     caches(config, &mut found);
     server(&config.server, "server", &mut found);
     process(config, &mut found);
+    super::receivers::receivers(config, &mut found);
     ingest_log(config, &mut found);
     found.0
 }
@@ -147,7 +148,7 @@ fn queries(config: &Config, found: &mut Found) {
 fn caches(config: &Config, found: &mut Found) {
     let mut by_role: HashMap<CacheRole, usize> = HashMap::new();
     for (index, cache) in config.cache.caches.iter().enumerate() {
-        let path = format!("cache.caches.[{index}]");
+        let path = format!("cache.caches[{index}]");
         found.add_if(
             cache.memcached.is_some() == cache.redis.is_some(),
             &path,
@@ -204,17 +205,6 @@ fn process(config: &Config, found: &mut Found) {
         "memory.automemlimit_ratio",
         format!("{ratio} must be above 0 and at most 1"),
     );
-    for (name, receiver) in &config.distributor.receivers.0 {
-        let missing = match receiver {
-            crate::blocks::receivers::Receiver::Kafka(kafka) => kafka.brokers.is_empty(),
-            _ => false,
-        };
-        found.add_if(
-            missing,
-            &format!("distributor.receivers.{name}.brokers"),
-            "must be set",
-        );
-    }
     let mut names = HashMap::new();
     for forwarder in &config.distributor.forwarders {
         let path = "distributor.forwarders";

@@ -1,11 +1,19 @@
 //! Values that are kept as they are, and sections that are on by being there.
 
+use std::fmt;
+
 use crate::field::{Block, Field, KeyInfo, Reader, Secrets};
 use crate::yaml::{Node, Scalar, Value};
 
 /// A value of any shape, for parts that only their own reader understands. Printed masked, since it may hold secrets.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Any(pub Node);
+
+impl fmt::Debug for Any {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        masked(&self.0).value.fmt(out)
+    }
+}
 
 impl Default for Any {
     fn default() -> Self {

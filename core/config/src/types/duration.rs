@@ -176,8 +176,8 @@ impl fmt::Display for Duration {
         };
         match nanos {
             ..1_000 => write!(out, "{nanos}ns"),
-            ..1_000_000 => decimal(out, nanos, 1_000, "µs"),
-            ..1_000_000_000 => decimal(out, nanos, 1_000_000, "ms"),
+            1_000..1_000_000 => decimal(out, nanos, 1_000, "µs"),
+            1_000_000..1_000_000_000 => decimal(out, nanos, 1_000_000, "ms"),
             _ => {
                 let minutes = nanos / 60_000_000_000;
                 if minutes >= 60 {

@@ -107,7 +107,7 @@ impl fmt::Display for PromDuration {
         }
         let mut rest = self.0;
         for (index, (name, millis)) in UNITS.iter().enumerate() {
-            if index < EXACT_ONLY && rest % millis != 0 {
+            if index < EXACT_ONLY && !rest.is_multiple_of(*millis) {
                 continue;
             }
             if rest >= *millis {

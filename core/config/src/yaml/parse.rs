@@ -6,7 +6,7 @@ use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
 use super::node::{Entry, Mark, Node, Scalar, Style, Value};
 use crate::error::Problem;
-use crate::limits::{MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES};
+use crate::limits::{MAX_ALIASED_NODES, MAX_DEPTH, MAX_NODES, MAX_TEXT_BYTES};
 
 /// A tree, and what is wrong with it that does not keep the rest from being read (repeated keys).
 #[derive(Debug)]
@@ -94,6 +94,7 @@ struct Builder {
     root: Option<Node>,
     documents: usize,
     size: usize,
+    aliased: usize,
     problems: Vec<Problem>,
 }
 
@@ -118,6 +119,7 @@ impl Builder {
                         size: 1,
                     },
                     anchor,
+                    false,
                 )?;
             }
             Event::Alias(id) => {
@@ -128,7 +130,7 @@ impl Builder {
                         "an alias inside the value that it stands for",
                     ));
                 };
-                self.finish(built, 0)?;
+                self.finish(built, 0, true)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 collection_tag(tag.as_deref(), "seq", mark)?;
@@ -181,22 +183,26 @@ impl Builder {
             height: open.height + 1,
             size: open.size + 1,
         };
-        self.finish(built, open.anchor)
+        self.finish(built, open.anchor, false)
     }
 
     /// Puts a complete node where it belongs: a key, a value, an item or the root.
-    fn finish(&mut self, built: Built, anchor: usize) -> Result<(), Problem> {
+    fn finish(&mut self, built: Built, anchor: usize, is_alias: bool) -> Result<(), Problem> {
         let mark = built.node.mark;
-        // What has an anchor is kept twice: in its place, and for its aliases.
-        self.size = self.size.saturating_add(if anchor > 0 {
-            built.size * 2
-        } else {
-            built.size
-        });
+        self.size += 1;
         if self.size > MAX_NODES {
+            return Err(problem(mark, format!("more than {MAX_NODES} values")));
+        }
+        // What has an anchor is copied for its aliases, and again by each of them.
+        self.aliased += if anchor > 0 || is_alias {
+            built.size
+        } else {
+            0
+        };
+        if self.aliased > MAX_ALIASED_NODES {
             return Err(problem(
                 mark,
-                format!("more than {MAX_NODES} values (aliases counted each time)"),
+                format!("aliases stand for more than {MAX_ALIASED_NODES} values"),
             ));
         }
         if self.open.len() + built.height > MAX_DEPTH {

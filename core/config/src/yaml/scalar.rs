@@ -55,7 +55,7 @@ fn radix(digits: &str, base: u32) -> Option<i128> {
 /// `5e9` or `3.0`: floats that are whole numbers and small enough to be exact.
 fn whole_float(text: &str) -> Option<i128> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let value = float(text)?;
+    let value = decimal(text)?;
     (value.fract() == 0.0 && value.abs() <= EXACT).then_some(value as i128)
 }
 
@@ -67,20 +67,17 @@ pub fn float(text: &str) -> Option<f64> {
         ".nan" | ".NaN" | ".NAN" => return Some(f64::NAN),
         _ => {}
     }
+    decimal(text).or_else(|| integer(text).map(|value| value as f64))
+}
+
+/// A decimal number with an optional fraction and exponent.
+fn decimal(text: &str) -> Option<f64> {
     let clean: String = text.chars().filter(|&c| c != '_').collect();
     let unsigned = clean.strip_prefix(['-', '+']).unwrap_or(&clean);
     let mantissa = unsigned.split(['e', 'E']).next().unwrap_or_default();
     let shaped = mantissa.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         && mantissa.bytes().any(|b| b.is_ascii_digit());
-    if shaped && let Ok(value) = clean.parse::<f64>() {
-        return Some(value);
-    }
-    let radix_prefix = unsigned.as_bytes().first() == Some(&b'0');
-    if radix_prefix {
-        integer(text).map(|value| value as f64)
-    } else {
-        None
-    }
+    if shaped { clean.parse().ok() } else { None }
 }
 
 /// Whether a text would be read as something other than this text when written without quotes.
