@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::bell::{Bell, LastRing};
+use super::buffer::AlignedBuffer;
 use super::fd::Fd;
 use super::meta::{self, Meta};
 use super::transfer::{Read, Write};
 use super::{OpenOptions, pwrite, uring};
 use crate::context::{self, Shard};
-use crate::limits::DISK_QUEUE;
+use crate::limits::{DISK_CACHED_READ_BYTES, DISK_QUEUE};
 use crate::metrics::gauge_vec;
 use crate::runtime::DiskChoice;
 
@@ -95,8 +96,51 @@ pub(super) struct RealFile {
 }
 
 impl RealFile {
+    /// Reads what is in the page cache at once, which is cheaper than two changes of thread, and the rest on the lane.
     pub(super) async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        let (read, promise) = Read::new(Arc::clone(&self.fd), offset, length)?;
+        let mut buffer = AlignedBuffer::new(length)?;
+        if length <= DISK_CACHED_READ_BYTES && self.read_cached(offset, &mut buffer) {
+            // This waited for nothing; a loop of such reads has to let others run all the same.
+            if context::try_current().is_some() {
+                crate::breathe().await;
+            }
+            return buffer.into_bytes();
+        }
+        self.read_on_lane(offset, buffer).await
+    }
+
+    /// Fills the buffer as far as that needs no disk. True if nothing is left to read.
+    #[allow(unsafe_code, reason = "reads into memory that is not initialised")]
+    fn read_cached(&self, offset: u64, buffer: &mut AlignedBuffer) -> bool {
+        let slice = libc::iovec {
+            iov_base: buffer.free().cast(),
+            iov_len: buffer.missing(),
+        };
+        // The range was checked: it fits.
+        let at = offset as libc::off_t;
+        // SAFETY: `slice` is `missing` writable bytes of the buffer, alive beyond the call; `fd` keeps the descriptor open.
+        let got =
+            unsafe { libc::preadv2(self.fd.raw(), &raw const slice, 1, at, libc::RWF_NOWAIT) };
+        match usize::try_from(got) {
+            // The file ends here.
+            Ok(0) => true,
+            Ok(got) => {
+                // SAFETY: the kernel says that it has written `got` bytes from `free` on.
+                unsafe { buffer.advance(got) };
+                buffer.missing() == 0
+            }
+            // Not cached, or not possible on this file system; an error of the file is for the lane to find.
+            Err(_) => false,
+        }
+    }
+
+    /// Reads the rest of the buffer, which begins at `offset`, on the lane.
+    pub(super) async fn read_on_lane(
+        &self,
+        offset: u64,
+        buffer: AlignedBuffer,
+    ) -> io::Result<Bytes> {
+        let (read, promise) = Read::new(Arc::clone(&self.fd), offset, buffer);
         if self.lane.reads.send_async(read).await.is_err() {
             return Err(super::stopped());
         }

@@ -1,7 +1,7 @@
 //! Files. Every call goes to other threads (the disk lane), so no shard ever waits in the kernel for a disk.
 //!
 //! Reads, writes and syncs take the lane: one storage thread on io_uring, or a few threads with pread and pwrite where io_uring is
-//! refused. Everything else (open, rename, allocate, list) has threads of its own, so that none of it delays a group commit.
+//! refused. Short reads of what is in the page cache are answered at once. Everything else (open, rename, allocate, list) has threads of its own, so that none of it delays a group commit.
 //! In the simulator the same calls work on a [`sim::SimDisk`].
 //!
 //! - Calls that are under way at the same time have no order; await one before you begin the next if the order matters.

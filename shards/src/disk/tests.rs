@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use bytes::Bytes;
 use tempfile::TempDir;
 
+use super::buffer::AlignedBuffer;
 use super::lane::{Lane, Lanes, RealFile};
 use super::*;
 use crate::runtime::DiskChoice;
@@ -84,6 +85,19 @@ fn on_both(test: impl AsyncFn(&Bench)) {
     }
 }
 
+/// Reads without the page cache's shortcut.
+async fn on_lane(file: &RealFile, offset: u64, len: usize) -> io::Result<Bytes> {
+    file.read_on_lane(offset, AlignedBuffer::new(len)?).await
+}
+
+#[allow(unsafe_code, reason = "posix_fadvise has no wrapper in std")]
+fn drop_cache(file: &std::fs::File, from: usize) -> io::Result<()> {
+    let fd = std::os::fd::AsRawFd::as_raw_fd(file);
+    // SAFETY: takes a descriptor that `file` keeps open, and numbers.
+    unsafe { libc::posix_fadvise(fd, from as libc::off_t, 0, libc::POSIX_FADV_DONTNEED) };
+    Ok(())
+}
+
 fn pattern(len: usize, seed: u8) -> Vec<u8> {
     (0..len).map(|i| (i * 31 % 251) as u8 ^ seed).collect()
 }
@@ -96,16 +110,27 @@ fn what_is_written_is_read_aligned_and_short_only_at_the_end() {
         let parts: Vec<Bytes> = (0..2500).map(|i| pattern(i % 57, i as u8).into()).collect();
         let whole = parts.concat();
         file.write(3, parts, true).await.unwrap();
-        let read = file.read_at(3, whole.len() + 1000).await.unwrap();
+        let read = on_lane(&file, 3, whole.len() + 1000).await.unwrap();
         assert_eq!(read, whole);
         assert_eq!(read.as_ptr() as usize % 8, 0);
-        let middle = file.read_at(1001, 4097).await.unwrap();
+        let middle = on_lane(&file, 1001, 4097).await.unwrap();
         assert_eq!(middle, whole[998..998 + 4097]);
         assert_eq!(middle.as_ptr() as usize % 8, 0);
         // Far less than asked for: a small buffer, still aligned.
-        let tail = file.read_at(whole.len() as u64 - 7, 1 << 20).await.unwrap();
+        let tail = on_lane(&file, whole.len() as u64 - 7, 1 << 20)
+            .await
+            .unwrap();
         assert_eq!((tail.len(), tail.as_ptr() as usize % 8), (10, 0));
-        assert!(file.read_at(1 << 40, 10).await.unwrap().is_empty());
+        assert!(on_lane(&file, 1 << 40, 10).await.unwrap().is_empty());
+        // The shortcut gives the same, cached whole, in part or not at all.
+        for from in [whole.len(), 40_000, 0] {
+            let drop_from = move |f: &std::fs::File| drop_cache(f, from);
+            file.on_meta(drop_from).await.unwrap();
+            for (offset, len) in [(3, whole.len() + 9), (50_000, 100), (1 << 40, 10)] {
+                let read = file.read_at(offset, len).await.unwrap();
+                assert_eq!(read, on_lane(&file, offset, len).await.unwrap());
+            }
+        }
         file.write(0, Vec::new(), true).await.unwrap();
         file.write(0, vec![Bytes::new()], false).await.unwrap();
         assert_eq!(
@@ -127,7 +152,7 @@ fn many_files_and_many_requests_at_once() {
             for done in futures_util::future::join_all(blocks).await {
                 done?;
             }
-            let reads = (0..20).map(|b| file.read_at(b as u64 * 5000, 5000));
+            let reads = (0..20).map(|b| on_lane(&file, b as u64 * 5000, 5000));
             for (b, read) in futures_util::future::join_all(reads)
                 .await
                 .into_iter()
@@ -157,16 +182,16 @@ fn given_up_requests_harm_nobody() {
                 vec![pattern(4096, 9).into()],
                 i % 50 == 0,
             ));
-            begin_and_give_up(file.read_at(i * 37, 40_000));
+            begin_and_give_up(on_lane(&file, i * 37, 40_000));
         }
         begin_and_give_up(bench.open("other", NEW));
         let after: Bytes = pattern(3000, 7).into();
         file.write(1 << 20, vec![after.clone()], true)
             .await
             .unwrap();
-        assert_eq!(file.read_at(1 << 20, 3000).await.unwrap(), after);
+        assert_eq!(on_lane(&file, 1 << 20, 3000).await.unwrap(), after);
         // Every byte is one of those that were written there.
-        let read = file.read_at(0, 1 << 20).await.unwrap();
+        let read = on_lane(&file, 0, 1 << 20).await.unwrap();
         let old = pattern(1 << 20, 0);
         let new = pattern(4096, 9);
         for (i, byte) in read.iter().enumerate() {
@@ -236,10 +261,10 @@ fn space_is_reserved_and_lengths_are_set() {
             .await
             .unwrap();
         assert_eq!(len().await, 1 << 20);
-        let read = file.read_at(98, 7).await.unwrap();
+        let read = on_lane(&file, 98, 7).await.unwrap();
         assert_eq!(&read[..], b"\0\0abc\0\0");
         file.on_meta(|f| f.set_len(101)).await.unwrap();
-        assert_eq!(&file.read_at(99, 100).await.unwrap()[..], b"\0a");
+        assert_eq!(&on_lane(&file, 99, 100).await.unwrap()[..], b"\0a");
         let path = bench.dir.path().to_owned();
         let space = bench.lane.meta().run(move || meta::free_space(&path)).await;
         assert!(space.unwrap() > 0);
@@ -363,7 +388,7 @@ fn where_io_uring_is_refused_the_other_lane_is_used() {
             file.write(0, vec![Bytes::from_static(b"abc")], true)
                 .await
                 .unwrap();
-            assert_eq!(&file.read_at(0, 9).await.unwrap()[..], b"abc");
+            assert_eq!(&on_lane(&file, 0, 9).await.unwrap()[..], b"abc");
         });
     };
     std::thread::spawn(test).join().unwrap();

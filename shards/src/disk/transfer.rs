@@ -22,20 +22,21 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// `offset` is where the buffer begins, however much of it is filled already.
     pub(super) fn new(
         file: Arc<Fd>,
         offset: u64,
-        length: usize,
-    ) -> io::Result<(Self, Promise<io::Result<Bytes>>)> {
+        buffer: AlignedBuffer,
+    ) -> (Self, Promise<io::Result<Bytes>>) {
         let (reply, promise) = oneshot();
         let read = Self {
             file,
             offset,
-            buffer: AlignedBuffer::new(length)?,
+            buffer,
             reply,
             since: Instant::now(),
         };
-        Ok((read, promise))
+        (read, promise)
     }
 
     /// Where in the file the next byte comes from.
