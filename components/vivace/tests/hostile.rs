@@ -207,7 +207,9 @@ fn slow_clients_do_not_slow_good_ones() -> Result {
                     let port = if (thread + index) % 2 == 0 { server.otlp_http } else { server.http };
                     if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) {
                         let head = "POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: 1000000\r\n";
-                        let _closed = stream.write_all(if index % 3 == 0 { head.as_bytes() } else { format!("{head}\r\n").as_bytes() });
+                        let whole_head = format!("{head}\r\n");
+                        let sent = if index % 3 == 0 { head } else { whole_head.as_str() };
+                        let _closed = stream.write_all(sent.as_bytes());
                         streams.push(stream);
                     }
                 }
