@@ -49,21 +49,18 @@ pub fn announce(first_tenant: &str) {
         "Live-stores that queriers are connected to.",
     )
     .set(1);
+    partition_ring();
     zeros(first_tenant);
 }
 
-/// The partitions of the log: all of them are active, and owned by this process.
-pub fn partitions(active: u32) {
+/// The ring as others see it: one process is one partition, active and owned, however many partitions its own log has.
+fn partition_ring() {
     let partitions = gauge_vec(
         "tempo_partition_ring_partitions",
         "Partitions, by state.",
         &["name", "state"],
     );
-    for (state, count) in [
-        ("Active", i64::from(active)),
-        ("Inactive", 0),
-        ("Pending", 0),
-    ] {
+    for (state, count) in [("Active", 1), ("Inactive", 0), ("Pending", 0)] {
         partitions
             .with_label_values(&["livestore-partitions", state])
             .set(count);

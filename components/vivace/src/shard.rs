@@ -21,7 +21,7 @@ use crate::limits::ShardLimits;
 use crate::listeners::{ListenError, Listener, Surface};
 use crate::modules::State;
 use crate::node::Node;
-use crate::{api, metrics, settings};
+use crate::{api, settings};
 
 /// Longest wait for the other shards at each step of a stop.
 const STEP_MAX: Duration = Duration::from_secs(12);
@@ -123,9 +123,6 @@ impl Shard {
         };
         let log = ingest_log::Service::start(log_config, deps).await?;
         self.set("ingest-log", State::Running);
-        if self.id == 0 {
-            metrics::partitions(log.partitions());
-        }
 
         self.set("live-store", State::Starting);
         let store = self.live_store(&log);

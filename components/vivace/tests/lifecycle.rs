@@ -174,7 +174,7 @@ fn flags_and_configuration_errors() -> Result {
     std::fs::write(&file, "server:\n  http_listen_prot: 1\n")?;
     let (code, _, err) = vivace(&[&format!("-config.file={}", file.display())])?;
     assert_eq!(code, Some(1));
-    for needle in ["bad.yaml", "line 2", "http_listen_prot", "http_listen_port"] {
+    for needle in ["bad.yaml", ":2:3", "http_listen_prot", "http_listen_port"] {
         assert!(err.contains(needle), "no {needle} in {err}");
     }
 
