@@ -33,16 +33,6 @@ choice! {
     }
 }
 
-choice! {
-    /// Further properties of a column.
-    pub enum ColumnOption {
-        /// Several values.
-        Array = "array",
-        /// Long texts.
-        Blob = "blob",
-    }
-}
-
 block! {
     /// An attribute with a column of its own.
     pub struct DedicatedColumn {
@@ -52,8 +42,8 @@ block! {
         name: String;
         /// Its type.
         kind("type"): ColumnType;
-        /// Further properties.
-        options: Vec<ColumnOption>;
+        /// Further properties: `array` (several values), `blob` (long texts). Others are warned of.
+        options: Vec<String>;
     }
 }
 

@@ -8,6 +8,7 @@ use crate::blocks::object_stores::StoreKind;
 use crate::blocks::root::Config;
 use crate::blocks::server::Server;
 use crate::error::Problem;
+use crate::types::Duration;
 use crate::yaml::Mark;
 
 /// The targets of Tempo 3.
@@ -199,6 +200,43 @@ fn process(config: &Config, found: &mut Found) {
         "shards",
         format!("at most {MAX_SHARDS} shards"),
     );
+    const MIN_MEMORY: u64 = 16 << 20;
+    found.add_if(
+        config.memory.limit.0 != 0 && config.memory.limit.0 < MIN_MEMORY,
+        "memory.limit",
+        "must be 0 (that of the machine) or at least 16MiB",
+    );
+    // What runs again and again needs a pause.
+    for (path, period) in [
+        (
+            "overrides.per_tenant_override_period",
+            config.overrides.per_tenant_override_period,
+        ),
+        (
+            "live_store.flush_check_period",
+            config.live_store.flush_check_period,
+        ),
+        (
+            "live_store.commit_interval",
+            config.live_store.commit_interval,
+        ),
+    ] {
+        found.add_if(
+            period <= Duration::ZERO,
+            path,
+            format!("{period} must be above 0"),
+        );
+    }
+    for (index, write) in config
+        .metrics_generator
+        .storage
+        .remote_write
+        .iter()
+        .enumerate()
+    {
+        let path = format!("metrics_generator.storage.remote_write[{index}].url");
+        found.add_if(write.url.is_empty(), &path, "must be set");
+    }
     let ratio = config.memory.automemlimit_ratio;
     found.add_if(
         !(ratio > 0.0 && ratio <= 1.0),
@@ -226,6 +264,8 @@ fn ingest_log(config: &Config, found: &mut Found) {
     const MIN_SEGMENT: u64 = 1 << 20;
     const MAX_SEGMENT: u64 = 4 << 30;
     const MAX_PARTITIONS: u32 = 4096;
+    const MIN_COMMIT: u64 = 64 << 10;
+    const MAX_COMMIT: u64 = 1 << 30;
     let log = &config.ingest_log;
     let instead = "is not available in this version: use `embedded`, the durable log in files of this process";
     match log.backend {
@@ -258,9 +298,9 @@ fn ingest_log(config: &Config, found: &mut Found) {
         format!("at most {MAX_PARTITIONS} partitions"),
     );
     found.add_if(
-        embedded.max_commit_bytes.0 < embedded.max_record_size.0.min(64 << 10),
+        !(MIN_COMMIT..=MAX_COMMIT).contains(&embedded.max_commit_bytes.0),
         "ingest_log.embedded.max_commit_bytes",
-        "must be at least 64KiB",
+        "must be from 64KiB to 1GiB",
     );
     let interval = embedded.max_commit_interval.as_nanos();
     found.add_if(

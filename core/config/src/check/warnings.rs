@@ -5,9 +5,7 @@ use std::fmt;
 
 use crate::blocks::object_stores::{AzureStore, GcsStore, LocalStore, S3Store, StoreKind};
 use crate::blocks::root::Config;
-use crate::blocks::storage::{
-    ColumnOption, ColumnScope, ColumnType, DedicatedColumn, DeprecatedCache,
-};
+use crate::blocks::storage::{ColumnScope, ColumnType, DedicatedColumn, DeprecatedCache};
 
 /// One warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,15 +207,17 @@ fn columns(path: &str, columns: &[DedicatedColumn], out: &mut Vec<Warning>) {
             );
             out.push(Warning::new(message, "the second is left out"));
         }
-        if column.kind == ColumnType::Int && column.options.contains(&ColumnOption::Blob) {
-            let message = format!(
-                "{path}: the column {}.{} has the option blob, but is an int",
-                column.scope, column.name
-            );
-            out.push(Warning::new(
-                message,
-                "only strings may be blobs; the option is ignored",
-            ));
+        for option in &column.options {
+            let allowed = match column.kind {
+                ColumnType::Text => &["array", "blob"][..],
+                ColumnType::Int => &["array"][..],
+            };
+            if !allowed.contains(&option.as_str()) {
+                let column = format!("{}.{} of type {}", column.scope, column.name, column.kind);
+                let message =
+                    format!("{path}: the column {column} has the unsupported option {option:?}");
+                out.push(Warning::new(message, "the option is ignored"));
+            }
         }
     }
     for scope in ColumnScope::ALL {
