@@ -94,6 +94,10 @@ async fn open(config: &Config) -> Result<Opened, Error> {
         }
         Err(error) => return Err(dir::failed("lock", &lock_path)(error)),
     };
+    // What is found here must stay: the last process may have failed to sync it.
+    disk::sync_dir(root)
+        .await
+        .map_err(dir::failed("sync", root))?;
     let entries = disk::read_dir(root)
         .await
         .map_err(dir::failed("list", root))?;

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use common::{Listener, Model, config, record, start_shared, verify};
-use vivace_ingest_log::{Config, Handle, Shared};
+use vivace_ingest_log::{Config, Error, Handle, Shared};
+use vivace_shards::disk::sim::{Fault, Operation, SimDisk};
 use vivace_shards::sim::{Ended, Sim};
 use vivace_shards::{Class, rand, spawn, time};
 
@@ -29,6 +30,9 @@ struct Plan {
     producers: u64,
     appends: u64,
     largest: u64,
+    /// How likely a write, sync or change of names fails, in a million.
+    faults: u32,
+    capacity: Option<u64>,
 }
 
 fn plan(sim: &Sim) -> Plan {
@@ -41,13 +45,36 @@ fn plan(sim: &Sim) -> Plan {
             partitions: 1 + below(3) as u32,
             segment_bytes,
             retention_bytes,
-            retention_interval: Duration::from_millis(3),
+            // `consume` runs it, so that nothing is deleted while a test looks.
+            retention_interval: Duration::from_secs(3600),
             commit_delay: Duration::from_micros(below(2) * 700),
             ..config("/log")
         },
         producers: 1 + below(4),
         appends: 1 + below(25),
         largest,
+        faults: [0, 0, 10_000, 100_000][below(4) as usize],
+        capacity: [None, None, None, Some((5 + below(20)) * segment_bytes)][below(4) as usize],
+    }
+}
+
+fn break_disk(disk: &SimDisk, plan: &Plan) {
+    disk.set_capacity(plan.capacity);
+    for operation in [
+        Operation::Open,
+        Operation::Rename,
+        Operation::Remove,
+        Operation::SyncDir,
+        Operation::Write,
+        Operation::Sync,
+        Operation::Allocate,
+        Operation::SetLen,
+    ] {
+        disk.inject(Fault {
+            per_million: plan.faults,
+            times: u64::MAX,
+            ..Fault::once(operation, libc::EIO)
+        });
     }
 }
 
@@ -109,11 +136,22 @@ async fn consume(handle: Handle, model: Model, partition: u32, times: u64) {
             }
             Err(error) => assert!(error.is_retryable(), "{error}"),
         }
+        if let Err(error) = handle.retain().await {
+            assert!(error.is_retryable(), "{error}");
+        }
     }
 }
 
 async fn work(plan: Rc<Plan>, shared: Shared, model: Model, round: u64, busy: bool) {
-    let handle = start_shared(&plan.config, &shared).await.expect("start");
+    let handle = match start_shared(&plan.config, &shared).await {
+        Ok(handle) => handle,
+        Err(error) => {
+            let allowed = (plan.faults > 0 && matches!(error, Error::Io { .. }))
+                || (plan.capacity.is_some() && matches!(error, Error::DiskFull { .. }));
+            assert!(busy && allowed, "start: {error}");
+            return;
+        }
+    };
     verify(&handle, &model, plan.config.retention_bytes > 0).await;
     let mut tasks = Vec::new();
     for partition in handle.owned().into_iter().filter(|_| busy) {
@@ -157,7 +195,11 @@ fn run(seed: u64) {
     for round in 0..=rounds {
         // The last round only looks.
         let busy = round < rounds;
+        let disk = sim.durable(Sim::MAIN, SimDisk::new);
+        disk.clear_faults();
+        disk.set_capacity(None);
         if busy {
+            break_disk(&disk, &plan);
             let soon = sim.below(3) == 0;
             let step = 1 + sim.below(if soon { 12 } else { 300 });
             sim.crash_at_io(Sim::MAIN, step);

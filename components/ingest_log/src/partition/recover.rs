@@ -31,6 +31,10 @@ impl Partition {
         disk::sync_dir(&self.config.path)
             .await
             .map_err(dir::failed("sync", &self.config.path))?;
+        // Names that are seen here must stay: the last process may have failed to sync them.
+        disk::sync_dir(self.dir())
+            .await
+            .map_err(dir::failed("sync", self.dir()))?;
         let entries = disk::read_dir(self.dir())
             .await
             .map_err(dir::failed("list", self.dir()))?;

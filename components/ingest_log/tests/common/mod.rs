@@ -118,14 +118,17 @@ impl Tail for Listener {
     }
 }
 
-/// Reads a partition from its start.
+/// Reads a partition from its start; tries again when the disk fails.
 pub async fn read_all(handle: &Handle, partition: u32) -> Vec<Entry> {
     let mut reader = handle.read(partition, 0).expect("own partition");
     let mut entries = Vec::new();
-    while let Some(entry) = reader.next().await.expect("readable") {
-        entries.push(entry);
+    loop {
+        match reader.next().await {
+            Ok(Some(entry)) => entries.push(entry),
+            Ok(None) => return entries,
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
     }
-    entries
 }
 
 /// Checks the log against the promises, after a start. What is readable now stays promised.

@@ -22,7 +22,7 @@ enum Change {
 struct Pending {
     sequence: u64,
     change: Change,
-    /// A sync of it has failed: the system has forgotten that it has to be written, so no later sync will.
+    /// A sync of it has failed: the system has forgotten that it has to be written, so no later sync will write it.
     forgotten: bool,
 }
 
@@ -76,23 +76,28 @@ impl Inode {
         });
     }
 
-    /// Makes the changes before `sequence` survive.
+    /// Makes the changes before `sequence` survive. Where they cover forgotten bytes, those are gone for good: the system has
+    /// only the newer ones left to write.
     pub(super) fn sync(&mut self, before: u64) {
-        let synced = &mut self.synced;
-        self.pending.retain(|pending| {
-            let syncs = pending.sequence < before && !pending.forgotten;
-            if syncs {
-                pending.change.apply(synced);
+        let mut kept: Vec<Pending> = Vec::new();
+        for pending in std::mem::take(&mut self.pending) {
+            if pending.sequence < before && !pending.forgotten {
+                pending.change.apply(&mut self.synced);
+                let (from, to) = pending.change.covers();
+                kept = kept.into_iter().flat_map(|older| older.without(from, to)).collect();
+            } else {
+                kept.push(pending);
             }
-            !syncs
-        });
+        }
+        self.pending = kept;
     }
 
-    /// A sync has failed: the changes before `sequence` will not be written by a later one.
+    /// A sync has failed: the bytes written before `sequence` will not be written by a later one. (Lengths will: they are in the
+    /// file system's journal.)
     pub(super) fn sync_failed(&mut self, before: u64) {
-        let affected = self.pending.iter_mut();
-        for pending in affected.filter(|pending| pending.sequence < before) {
-            pending.forgotten = true;
+        for pending in &mut self.pending {
+            let data = matches!(pending.change, Change::Write { .. });
+            pending.forgotten |= data && pending.sequence < before;
         }
     }
 
@@ -116,7 +121,49 @@ impl Inode {
     }
 }
 
+impl Pending {
+    /// What is left of it when the bytes `from..to` are overruled.
+    fn without(self, from: u64, to: u64) -> Vec<Pending> {
+        let Change::Write { offset, bytes } = &self.change else {
+            return vec![self];
+        };
+        let end = offset + bytes.len() as u64;
+        if to <= *offset || end <= from {
+            return vec![self];
+        }
+        let part = |part_from: u64, part_to: u64| {
+            // Both lie within the buffer.
+            let range = (part_from - offset) as usize..(part_to - offset) as usize;
+            Pending {
+                sequence: self.sequence,
+                change: Change::Write {
+                    offset: part_from,
+                    bytes: bytes.slice(range),
+                },
+                forgotten: self.forgotten,
+            }
+        };
+        let mut left = Vec::new();
+        if *offset < from {
+            left.push(part(*offset, from));
+        }
+        if to < end {
+            left.push(part(to, end));
+        }
+        left
+    }
+}
+
 impl Change {
+    /// The bytes it decides, from and to.
+    fn covers(&self) -> (u64, u64) {
+        match self {
+            Self::Write { offset, bytes } => (*offset, offset + bytes.len() as u64),
+            Self::SetLen(len) => (*len, u64::MAX),
+            Self::GrowTo(_) => (0, 0),
+        }
+    }
+
     fn apply(&self, content: &mut Content) {
         match self {
             Self::Write { offset, bytes } => content.write(*offset, bytes),
