@@ -356,6 +356,36 @@ fn the_deprecated_spans_are_ignored_and_groups_refused() {
 }
 
 #[test]
+fn ids_may_come_after_attributes_and_twice() {
+    let mut first = span("a");
+    first.attributes = vec![text("k", "v")];
+    let late = Span {
+        trace_id: vec![9; 16],
+        span_id: vec![8; 8],
+        ..Span::default()
+    };
+    let bytes = [first.encode_to_vec(), late.encode_to_vec()].concat();
+    // What is read last is no id: then this span is lost, and only this one.
+    let broken = [bytes.clone(), vec![0x0a, 0x01, 0x05]].concat();
+    let mut scope_spans = Vec::new();
+    for span in [bytes, broken, span("b").encode_to_vec()] {
+        put_message(2, &span, &mut scope_spans);
+    }
+    let mut resource_spans = Vec::new();
+    put_message(2, &scope_spans, &mut resource_spans);
+    let mut request = Vec::new();
+    put_message(1, &resource_spans, &mut request);
+    let options = ScanOptions {
+        max_attribute_bytes: 0,
+        partitions: 1,
+    };
+    let scanned = Scanner::new().scan("t", &request, &options).unwrap();
+    assert_eq!(names(&scanned), ["b", "a"]);
+    assert_eq!(spans(&scanned.batches[0].1)[1].span.trace_id, [9; 16]);
+    assert_eq!((scanned.spans, scanned.rejected.invalid_trace_id), (3, 1));
+}
+
+#[test]
 fn equal_resources_and_scopes_are_stored_once() {
     let mut all = request(vec![span("a")]);
     all.resource_spans

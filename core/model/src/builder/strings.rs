@@ -124,7 +124,7 @@ impl Strings {
             |slot| {
                 slot.hash == short
                     && Self::text(starts, data, slot.id)
-                        .is_some_and(|(start, end)| data[start..end] == *text)
+                        .is_some_and(|(start, end)| equal(&data[start..end], text))
             },
             |slot| {
                 let (start, end) = Self::text(starts, data, slot.id).unwrap_or_default();
@@ -165,6 +165,37 @@ impl Strings {
     }
 }
 
+/// Most texts are short, and then two loads each beat a call of memcmp.
+#[inline]
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    let len = a.len();
+    if len != b.len() {
+        return false;
+    }
+    match (
+        a.first_chunk::<8>(),
+        a.last_chunk::<8>(),
+        b.first_chunk::<8>(),
+        b.last_chunk::<8>(),
+    ) {
+        (Some(a_first), Some(a_last), Some(b_first), Some(b_last)) if len <= 16 => {
+            a_first == b_first && a_last == b_last
+        }
+        (None, ..) => match (
+            a.first_chunk::<4>(),
+            a.last_chunk::<4>(),
+            b.first_chunk::<4>(),
+            b.last_chunk::<4>(),
+        ) {
+            (Some(a_first), Some(a_last), Some(b_first), Some(b_last)) => {
+                a_first == b_first && a_last == b_last
+            }
+            _ => a.iter().zip(b).all(|(a, b)| a == b),
+        },
+        _ => a == b,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,6 +226,21 @@ mod tests {
         assert_eq!(strings.intern("kept"), kept);
         assert_eq!(strings.intern("gone 7").0 as usize, mark);
         assert_eq!(strings.get(mark as u32), b"gone 7");
+    }
+
+    #[test]
+    fn texts_of_every_length_are_compared_whole() {
+        let text: Vec<u8> = (0..40).collect();
+        for len in 0..=text.len() {
+            let a = &text[..len];
+            assert!(equal(a, &a.to_vec()));
+            assert!(!equal(a, &text[..(len + 1) % 41]));
+            for at in 0..len {
+                let mut b = a.to_vec();
+                b[at] ^= 1;
+                assert!(!equal(a, &b), "{len} {at}");
+            }
+        }
     }
 
     #[test]

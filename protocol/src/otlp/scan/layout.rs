@@ -72,18 +72,28 @@ pub(super) struct Layout {
     pub(super) bad_spans: Vec<BadSpan>,
 }
 
+/// How deep to look into a span. Encoders write fields in the order of their numbers, ids and start before attributes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Walk {
+    /// Up to the first attribute. The second pass notices when that was not enough (`Sink::is_reordered`).
+    UpToAttributes,
+    Whole,
+}
+
 /// Which partition a trace goes to.
 #[derive(Clone, Copy)]
 pub(super) struct Router {
+    pub(super) walk: Walk,
     tenant: Fnv1_32,
     partitions: u32,
     last: Option<(u128, u32)>,
 }
 
 impl Router {
-    pub(super) fn new(tenant: &str, partitions: u32) -> Self {
+    pub(super) fn new(tenant: &str, partitions: u32, walk: Walk) -> Self {
         let tenant = Fnv1_32::default().update(tenant.as_bytes());
         Self {
+            walk,
             tenant,
             partitions: partitions.max(1),
             last: None,
@@ -233,6 +243,7 @@ impl Layout {
                 0x12 => span_id = fields.payload()?,
                 0x22 => parent_span_id = fields.payload()?,
                 0x39 => start_unix_nano = fields.fixed64()?,
+                0x4a if router.walk == Walk::UpToAttributes && !trace_id.is_empty() => break,
                 // The second pass looks at the wire types of the others.
                 _ if matches!(super::wire::field_of(key), 1 | 2 | 4 | 7) => {
                     return fields.broken("wrong wire type");

@@ -15,7 +15,7 @@ mod wire;
 
 use vivace_model::{ResourceId, ScopeId, SpanBatch, SpanBatchBuilder};
 
-use self::layout::{Group, Layout, Router, Span, State};
+use self::layout::{Group, Layout, Router, Span, State, Walk};
 use self::limits::{BATCH_CUT_BYTES, MAX_REQUEST_BYTES, MAX_SPREAD, MAX_SPREAD_FREE_BYTES};
 pub use self::rejected::Rejected;
 use self::rejected::{Reason, Rejections};
@@ -88,6 +88,8 @@ impl ScanError {
 /// Why scanning stopped.
 enum Stop {
     Broken(Broken),
+    /// The first pass has to look at whole spans.
+    Reordered,
     TooSpread,
 }
 
@@ -118,6 +120,7 @@ impl Scanner {
             max_attribute_bytes: 0,
             counts: Counts::default(),
             refused: None,
+            is_reordered: false,
         };
         Self {
             layout: Layout::default(),
@@ -148,26 +151,39 @@ impl Scanner {
             0 => usize::MAX,
             bytes => bytes,
         };
-        let scanned = self.run(request, Router::new(tenant, options.partitions));
-        self.layout.clear();
-        self.sink.builder.clear();
+        let router = |walk| Router::new(tenant, options.partitions, walk);
+        let mut scanned = self.run(request, router(Walk::UpToAttributes));
+        if matches!(scanned, Err(Stop::Reordered)) {
+            scanned = self.run(request, router(Walk::Whole));
+        }
         scanned.map_err(|stop| match stop {
             Stop::Broken(Broken { offset, what }) => ScanError::Broken {
                 what,
                 offset,
                 path: locate::path(request, offset),
             },
-            Stop::TooSpread => ScanError::TooSpread,
+            // The second run never says `Reordered`.
+            Stop::TooSpread | Stop::Reordered => ScanError::TooSpread,
         })
     }
 
     fn run(&mut self, request: &[u8], router: Router) -> Result<Scanned, Stop> {
+        let scanned = self.try_run(request, router);
+        self.layout.clear();
+        self.sink.builder.clear();
+        scanned
+    }
+
+    fn try_run(&mut self, request: &[u8], router: Router) -> Result<Scanned, Stop> {
+        let walk = router.walk;
         self.layout.request(request, router)?;
         self.layout.spans.sort_unstable();
         self.sink.counts = Counts::default();
+        self.sink.is_reordered = false;
         let mut run = Run {
             request,
             scanner: self,
+            walk,
             scanned: Scanned::default(),
             rejections: Rejections::default(),
             spread: 0,
@@ -192,6 +208,7 @@ impl Scanner {
 struct Run<'a> {
     request: &'a [u8],
     scanner: &'a mut Scanner,
+    walk: Walk,
     scanned: Scanned,
     rejections: Rejections,
     /// Bytes read for resources and scopes so far.
@@ -237,6 +254,7 @@ impl Run<'_> {
                 Err(reason)
             }
         };
+        self.check_order()?;
         match stored {
             Ok(()) => {
                 self.scanned.accepted_spans += 1;
@@ -251,6 +269,14 @@ impl Run<'_> {
                 }
             }
             Err(reason) => self.rejections.add(span.range(), reason),
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_order(&self) -> Result<(), Stop> {
+        if self.walk == Walk::UpToAttributes && self.scanner.sink.is_reordered {
+            return Err(Stop::Reordered);
         }
         Ok(())
     }
@@ -337,6 +363,7 @@ impl Run<'_> {
                 .sink
                 .check_span(Reader::range(self.request, bad.range))?;
         }
+        self.check_order()?;
         self.scanner.sink.counts = counts;
         Ok(())
     }

@@ -62,19 +62,33 @@ impl Sink {
         let (mut start_unix_nano, mut end_unix_nano) = (0, 0);
         let (mut dropped_attributes_count, mut dropped_events_count) = (0, 0);
         let mut dropped_links_count = 0;
+        let mut has_attributes = false;
         while let Some(key) = fields.key()? {
             match key {
                 0x4a => {
                     let message = fields.message()?;
                     self.attribute(Owner::Span, message)?;
+                    has_attributes = true;
                 }
-                0x0a => trace_id = fields.payload()?,
-                0x12 => span_id = fields.payload()?,
+                0x0a => {
+                    trace_id = fields.payload()?;
+                    self.is_reordered |= has_attributes;
+                }
+                0x12 => {
+                    span_id = fields.payload()?;
+                    self.is_reordered |= has_attributes;
+                }
                 0x1a => trace_state = fields.payload()?,
-                0x22 => parent_span_id = fields.payload()?,
+                0x22 => {
+                    parent_span_id = fields.payload()?;
+                    self.is_reordered |= has_attributes;
+                }
                 0x2a => name = fields.payload()?,
                 0x30 => kind = fields.varint()? as i32,
-                0x39 => start_unix_nano = fields.fixed64()?,
+                0x39 => {
+                    start_unix_nano = fields.fixed64()?;
+                    self.is_reordered |= has_attributes;
+                }
                 0x41 => end_unix_nano = fields.fixed64()?,
                 0x50 => dropped_attributes_count = fields.varint()? as u32,
                 0x5a => self.event(fields.message()?)?,

@@ -58,6 +58,8 @@ pub(super) struct Sink {
     pub(super) counts: Counts,
     /// Why what is being scanned can't be kept. Scanning goes on: the bytes may be broken further on.
     pub(super) refused: Option<Reason>,
+    /// A span had an id or its start behind an attribute, where `Layout` looks only when it is told to.
+    pub(super) is_reordered: bool,
 }
 
 /// An AnyValue as far as it has been read. It is a oneof, so that the last field wins; equal lists are merged.
@@ -67,6 +69,35 @@ enum Any<'a> {
     Bytes(&'a [u8]),
     Scalar(Value),
     List(ValueType, ListMark),
+}
+
+/// A KeyValue as every encoder writes it: key, then value, each once and shorter than 128 bytes, the value with one
+/// field that is no list. None for any other: `key_value` takes those, and also these, with more work.
+#[inline]
+fn plain(bytes: &[u8]) -> Option<(&[u8], Any<'_>)> {
+    let [0x0a, key_len @ 0..0x80, rest @ ..] = bytes else {
+        return None;
+    };
+    let (key, rest) = rest.split_at_checked(usize::from(*key_len))?;
+    let [0x12, value_len @ 0..0x80, rest @ ..] = rest else {
+        return None;
+    };
+    if rest.len() != usize::from(*value_len) {
+        return None;
+    }
+    let value = match rest {
+        [0x0a, len @ 0..0x80, text @ ..] if text.len() == usize::from(*len) => Any::String(text),
+        [0x10, value @ 0..0x80] => Any::Scalar(Value::bool(*value != 0)),
+        [0x18, value @ 0..0x80] => Any::Scalar(Value::int(i64::from(*value))),
+        [0x18, low @ 0x80..=0xff, high @ 0..0x80] => {
+            Any::Scalar(Value::int(i64::from(*low & 0x7f) | i64::from(*high) << 7))
+        }
+        [0x21, value @ ..] => {
+            Any::Scalar(Value::double(f64::from_le_bytes(value.try_into().ok()?)))
+        }
+        _ => return None,
+    };
+    Some((key, value))
 }
 
 impl Sink {
@@ -116,7 +147,10 @@ impl Sink {
     /// Adds a KeyValue to its owner.
     #[inline]
     pub(super) fn attribute(&mut self, owner: Owner, fields: Reader<'_>) -> Result {
-        let (key, value) = self.key_value(fields, 0)?;
+        let (key, value) = match plain(fields.rest()) {
+            Some(plain) => plain,
+            None => self.key_value(fields, 0)?,
+        };
         let key = self.text(key, owner);
         let value = match value {
             Any::String(text) => Value::string(self.text(text, owner)),

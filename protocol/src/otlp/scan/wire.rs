@@ -45,6 +45,12 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// What has not been walked yet.
+    #[inline(always)]
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
     #[cold]
     pub(super) fn broken<T>(&self, what: &'static str) -> Result<T> {
         Err(Broken {
