@@ -17,6 +17,7 @@ mod tenants;
 mod tls;
 mod version;
 
+pub use listeners::plan;
 pub use node::Node;
 pub use process::main;
 pub use shard::run as run_shard;

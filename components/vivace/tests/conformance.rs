@@ -1,6 +1,8 @@
 //! Real traces, posted to a running server, come back as Tempo's recorded answers say.
 
 mod common;
+#[path = "common/load.rs"]
+mod load;
 
 use std::process::Command;
 

@@ -1,6 +1,8 @@
 //! Start, readiness, status pages and stop, as probes and operators see them.
 
 mod common;
+#[path = "common/load.rs"]
+mod load;
 
 use std::process::Command;
 use std::time::Duration;

@@ -3,6 +3,8 @@
 //! They stand in the folder that `VIVACE_TEST_CLIENTS` names (`tests/clients/install.sh` makes it).
 
 mod common;
+#[path = "common/load.rs"]
+mod load;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

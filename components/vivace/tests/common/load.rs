@@ -1,5 +1,7 @@
 //! Load whose spans are remembered: what was sent, and what of it was acknowledged.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message as _;
 use vivace_bench::data::{Generator, Shape};
 
-use crate::common::{Error, Result, Server, agent, answer, hex};
+use crate::common::{Error, Result, Server, agent, answer, base64_to_hex, hex, list};
 
 /// Span ids by trace id, both in hex.
 pub type Spans = BTreeMap<String, BTreeSet<String>>;
@@ -129,28 +131,48 @@ fn run(url: &str, seed: u64, shape: Shape, stop: &AtomicBool) -> Result<Ledger> 
     Ok(ledger)
 }
 
-/// ACK and ONCE: every acknowledged span is readable, nothing is there twice, nothing that was never sent.
+/// Span ids (hex) of a v2 answer, in its order. A partial answer is an error.
+pub fn span_ids_of(json: &serde_json::Value) -> Result<Vec<String>> {
+    if !json["status"].is_null() {
+        return Err(format!("partial: {}", json["message"]).into());
+    }
+    let mut ids = Vec::new();
+    for resource in list(&json["trace"]["resourceSpans"]) {
+        for scope in list(&resource["scopeSpans"]) {
+            for span in list(&scope["spans"]) {
+                ids.push(base64_to_hex(span["spanId"].as_str().unwrap_or_default()));
+            }
+        }
+    }
+    Ok(ids)
+}
+
+/// ACK and ONCE for one trace: every acknowledged span is there, nothing twice, nothing that was never sent.
+pub fn found_is_right(
+    trace: &str,
+    sent: &BTreeSet<String>,
+    acknowledged: Option<&BTreeSet<String>>,
+    found: &[String],
+) -> Result {
+    let unique: BTreeSet<String> = found.iter().cloned().collect();
+    if unique.len() != found.len() {
+        return Err(format!("trace {trace}: a span is there twice: {found:?}").into());
+    }
+    if let Some(stranger) = unique.difference(sent).next() {
+        return Err(format!("trace {trace}: span {stranger} was never sent").into());
+    }
+    let lost = acknowledged.map_or(0, |acknowledged| acknowledged.difference(&unique).count());
+    if lost > 0 {
+        return Err(format!("trace {trace}: {lost} acknowledged spans are lost").into());
+    }
+    Ok(())
+}
+
+/// [`found_is_right`] for every trace of a ledger.
 pub fn check(server: &Server, ledger: &Ledger) -> Result {
     for (trace, sent) in &ledger.sent {
         let found = server.span_ids(trace)?;
-        let unique: BTreeSet<String> = found.iter().cloned().collect();
-        if unique.len() != found.len() {
-            return Err(format!("trace {trace}: a span is there twice: {found:?}").into());
-        }
-        if let Some(stranger) = unique.difference(sent).next() {
-            return Err(format!("trace {trace}: span {stranger} was never sent").into());
-        }
-        if let Some(acknowledged) = ledger.acknowledged.get(trace) {
-            let lost: Vec<_> = acknowledged.difference(&unique).collect();
-            if !lost.is_empty() {
-                return Err(format!(
-                    "trace {trace}: {} of {} acknowledged spans are lost",
-                    lost.len(),
-                    acknowledged.len()
-                )
-                .into());
-            }
-        }
+        found_is_right(trace, sent, ledger.acknowledged.get(trace), &found)?;
     }
     Ok(())
 }

@@ -264,18 +264,7 @@ impl Server {
             return Err(format!("{trace_id}: {} {}", answer.status, answer.text()).into());
         }
         let json = answer.json()?;
-        if !json["status"].is_null() {
-            return Err(format!("{trace_id}: partial: {}", json["message"]).into());
-        }
-        let mut ids = Vec::new();
-        for resource in list(&json["trace"]["resourceSpans"]) {
-            for scope in list(&resource["scopeSpans"]) {
-                for span in list(&scope["spans"]) {
-                    ids.push(base64_to_hex(span["spanId"].as_str().unwrap_or_default()));
-                }
-            }
-        }
-        Ok(ids)
+        crate::load::span_ids_of(&json).map_err(|error| format!("{trace_id}: {error}").into())
     }
 
     /// The value of one sample of `/metrics`, written as in the text format.
