@@ -228,18 +228,18 @@ mod tests {
             };
             let mut generator = Generator::new(3, shape);
             let mut found: [BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>; 2] = Default::default();
-            for half in 0..2 {
+            for (half, found) in found.iter_mut().enumerate() {
                 let request = generator.next_request(1_800_000_000_000_000_000);
                 assert_eq!((request.pair, request.half), (0, half));
                 let decoded = ExportTraceServiceRequest::decode(&request.body[..])?;
                 let spans = decoded.resource_spans.iter().flat_map(|r| &r.scope_spans);
                 for span in spans.flat_map(|s| &s.spans) {
-                    let ids = found[half].entry(span.trace_id.clone()).or_default();
+                    let ids = found.entry(span.trace_id.clone()).or_default();
                     ids.insert(span.span_id.clone());
                 }
                 assert_eq!(
                     request.spans,
-                    found[half].values().map(BTreeSet::len).sum::<usize>()
+                    found.values().map(BTreeSet::len).sum::<usize>()
                 );
             }
             for (trace, id) in generator.trace_ids().iter().enumerate() {

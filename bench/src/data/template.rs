@@ -124,7 +124,10 @@ pub(super) fn build_pair(random: &mut Random, shape: Shape) -> [Template; 2] {
                 schema_url: "https://opentelemetry.io/schemas/1.26.0".into(),
             })
             .collect();
-        find_patches(ExportTraceServiceRequest { resource_spans }.encode_to_vec(), count)
+        find_patches(
+            ExportTraceServiceRequest { resource_spans }.encode_to_vec(),
+            count,
+        )
     })
 }
 
@@ -210,7 +213,7 @@ fn build_span(random: &mut Random, shape: Shape, trace: usize, index: usize) -> 
         ));
     }
     attributes.truncate(shape.attributes_per_span);
-    let events = if index % 4 == 0 {
+    let events = if index.is_multiple_of(4) {
         vec![Event {
             time_unix_nano: time_placeholder(ago - length / 2),
             name: "message".into(),

@@ -87,10 +87,7 @@ fn resolve(text: &str) -> Result<SocketAddr, UsageError> {
         .to_socket_addrs()
         .map_err(|error| bad(&error))?
         .collect();
-    let best = all
-        .iter()
-        .find(|address| address.is_ipv4())
-        .or(all.first());
+    let best = all.iter().find(|address| address.is_ipv4()).or(all.first());
     best.copied().ok_or_else(|| bad(&"the name has no address"))
 }
 
@@ -327,10 +324,7 @@ mod tests {
     #[test]
     fn query_urls_may_have_a_prefix() -> Result<(), UsageError> {
         let url: QueryUrl = "http://127.0.0.1:3200/tempo/".parse()?;
-        assert_eq!(
-            (url.address.port(), url.prefix.as_str()),
-            (3200, "/tempo")
-        );
+        assert_eq!((url.address.port(), url.prefix.as_str()), (3200, "/tempo"));
         let url: QueryUrl = "localhost:3200".parse()?;
         assert_eq!((url.address.port(), url.prefix.as_str()), (3200, ""));
         Ok(())

@@ -30,7 +30,11 @@ pub async fn watch(shared: Arc<Shared>, options: Options) {
             last = now;
         }
         let wake = next + Duration::from_secs(1);
-        let wake = if measuring { wake } else { wake.min(measured_from) };
+        let wake = if measuring {
+            wake
+        } else {
+            wake.min(measured_from)
+        };
         // In short steps, so that the end is not waited for.
         time::sleep_until(wake.min(Instant::now() + Duration::from_millis(20))).await;
     }

@@ -32,10 +32,7 @@ impl Reader {
     ///
     /// # Errors
     /// If the tenant cannot stand in a header.
-    pub fn new(
-        url: QueryUrl,
-        options: &Options,
-    ) -> Result<Self, http::header::InvalidHeaderValue> {
+    pub fn new(url: QueryUrl, options: &Options) -> Result<Self, http::header::InvalidHeaderValue> {
         let mut headers = tenant_header(options)?;
         headers.insert(ACCEPT, HeaderValue::from_static("application/protobuf"));
         Ok(Self {
@@ -84,7 +81,8 @@ impl Reader {
                 class: Class::Query,
                 ..ClientOptions::new(Version::Http1)
             };
-            let connected = Client::connect_with(self.url.address, options).await;
+            // Boxed: handshakes make large futures, and this one is part of others.
+            let connected = Box::pin(Client::connect_with(self.url.address, options)).await;
             self.client = Some(connected.map_err(|error| failed(&error))?);
         }
         let Some(client) = &self.client else {
@@ -185,7 +183,10 @@ mod tests {
         assert_eq!(answer(&all[..4]), (0, 0, 0));
         assert_eq!(answer(&all[1..]), (1, 0, 0));
         assert_eq!(answer(&[]), (4, 0, 0));
-        assert_eq!(answer(&[&all[..], &all[2..4], &all[2..3]].concat()), (0, 3, 0));
+        assert_eq!(
+            answer(&[&all[..], &all[2..4], &all[2..3]].concat()),
+            (0, 3, 0)
+        );
         assert_eq!(answer(&[&all[..], &[b"stranger"]].concat()), (0, 0, 1));
         let mut reads = Reads::default();
         assert!(compare(&trace, &Bytes::from_static(b"\xff"), &mut reads).is_err());

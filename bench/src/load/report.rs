@@ -50,7 +50,12 @@ pub struct Usage {
 }
 
 impl Usage {
-    fn between(from: Option<Process>, to: Option<Process>, items: u64, seconds: f64) -> Option<Self> {
+    fn between(
+        from: Option<Process>,
+        to: Option<Process>,
+        items: u64,
+        seconds: f64,
+    ) -> Option<Self> {
         const MIB: f64 = 1_048_576.0;
         let (from, to) = (from?, to?);
         let cpu = to.cpu.saturating_sub(from.cpu).as_secs_f64();
@@ -132,9 +137,8 @@ impl Report {
         let (begin, end) = (marks.begin?, marks.end?);
         let seconds = (end.at - begin.at).as_secs_f64();
         let spans = end.spans - begin.spans;
-        let usage = |of: fn(&Mark) -> Option<Process>| {
-            Usage::between(of(&begin), of(&end), spans, seconds)
-        };
+        let usage =
+            |of: fn(&Mark) -> Option<Process>| Usage::between(of(&begin), of(&end), spans, seconds);
         let reading = marks.verified.and_then(|verified| {
             let seconds = (verified.at - end.at).as_secs_f64();
             let reads = outcome.after.latency.count();
@@ -168,9 +172,8 @@ impl Report {
 
     /// Whether something was acknowledged, and everything read back was as it should be.
     pub fn is_good(&self) -> bool {
-        let reads = self.reads_beside.iter().chain(&self.reads_after);
-        self.spans > 0
-            && reads.fold(true, |good, read| good && read.first_problem.is_none())
+        let mut reads = self.reads_beside.iter().chain(&self.reads_after);
+        self.spans > 0 && reads.all(|read| read.first_problem.is_none())
     }
 
     /// One line of JSON.
@@ -213,7 +216,10 @@ impl Report {
                 ));
             }
         }
-        for (name, reads) in [("reads beside", &self.reads_beside), ("reads after", &self.reads_after)] {
+        for (name, reads) in [
+            ("reads beside", &self.reads_beside),
+            ("reads after", &self.reads_after),
+        ] {
             if let Some(reads) = reads {
                 text.push_str(&format!(
                     "{name:14}{} traces, {}; {} spans missing, {} doubled, {} foreign, {} reads failed\n",

@@ -20,7 +20,9 @@ pub enum RunError {
     #[error(transparent)]
     Runtime(#[from] runtime::Error),
     /// The load ended during the warm-up.
-    #[error("the load ended before anything was measured: --spans is smaller than what --warmup sends")]
+    #[error(
+        "the load ended before anything was measured: --spans is smaller than what --warmup sends"
+    )]
     NothingMeasured,
 }
 

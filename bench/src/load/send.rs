@@ -93,12 +93,15 @@ impl Connection {
     /// If the server cannot be reached.
     pub async fn connect(&mut self) -> Result<(), Error> {
         if self.link.is_none() {
-            let target = self.style.target;
+            let version = match self.style.protocol {
+                Protocol::Http => Version::Http1,
+                Protocol::Grpc => Version::Http2,
+            };
+            // Boxed: handshakes make large futures, and this one is part of many others.
+            let client = Box::pin(Client::connect(self.style.target, version)).await?;
             self.link = Some(match self.style.protocol {
-                Protocol::Http => Link::Http(Client::connect(target, Version::Http1).await?),
-                Protocol::Grpc => Link::Grpc(GrpcClient::new(
-                    Client::connect(target, Version::Http2).await?,
-                )),
+                Protocol::Http => Link::Http(client),
+                Protocol::Grpc => Link::Grpc(GrpcClient::new(client)),
             });
         }
         Ok(())
@@ -181,7 +184,9 @@ impl Style {
 
 fn accepted(message: &Bytes, bytes: usize) -> Answer {
     match ExportTraceServiceResponse::decode(message.clone()) {
-        Err(error) => Answer::Failed(format!("the answer is no ExportTraceServiceResponse: {error}")),
+        Err(error) => Answer::Failed(format!(
+            "the answer is no ExportTraceServiceResponse: {error}"
+        )),
         Ok(response) => {
             let partial = response.partial_success.unwrap_or_default();
             Answer::Accepted {
