@@ -323,8 +323,8 @@ mod tests {
             tracker.offer(
                 Piece {
                     hash: 1,
-                    bytes: bytes,
-                    now: now,
+                    bytes,
+                    now,
                 },
                 &rules(limits),
             )
