@@ -233,7 +233,7 @@ mod tests {
         let text: Vec<u8> = (0..40).collect();
         for len in 0..=text.len() {
             let a = &text[..len];
-            assert!(equal(a, &a.to_vec()));
+            assert!(equal(a, a));
             assert!(!equal(a, &text[..(len + 1) % 41]));
             for at in 0..len {
                 let mut b = a.to_vec();
