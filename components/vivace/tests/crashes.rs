@@ -34,7 +34,7 @@ server: {http_listen_address: 127.0.0.1, grpc_listen_address: 127.0.0.1}
 distributor: {receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:4318'}}}}}
 storage: {trace: {backend: local, local: {path: /data/blocks}, wal: {path: /data/wal}}}
 overrides: {defaults: {ingestion: {max_traces_per_user: 0}}}
-ingest_log: {embedded: {segment_size: 128KiB, max_record_size: 64KiB, min_free_bytes: 0}}
+ingest_log: {embedded: {segment_size: 1MiB, max_record_size: 512KiB, min_free_bytes: 0}}
 ";
 
 fn node(seed: u64, shards: usize) -> std::result::Result<Arc<Node>, BoxError> {
@@ -101,6 +101,13 @@ async fn check(ledger: Rc<RefCell<Ledger>>) -> std::result::Result<(), BoxError>
     let Some(client) = connect(QUERY).await else {
         return Err("the server cannot be reached".into());
     };
+    let ready = async || -> std::result::Result<bool, BoxError> {
+        let answer = client.send(Request::get("/ready").body(Bytes::new())?).await?;
+        Ok(answer.status() == StatusCode::OK)
+    };
+    while !time::timeout(Duration::from_secs(60), ready()).await?? {
+        time::sleep(Duration::from_millis(10)).await;
+    }
     let ledger = ledger.borrow().clone();
     for (trace, sent) in &ledger.sent {
         let answer = client
@@ -141,10 +148,12 @@ impl World {
     fn new(seed: u64, shards: usize) -> Self {
         let sim = Sim::new(seed).shards(shards).poll_budget(3_000_000);
         let client = sim.add_process("client", 1);
+        // Every fourth world has large requests, so that segments fill up and new ones begin.
+        let spans = if (seed / TESTS) % 4 == 0 { 120 } else { 8 };
         let shape = Shape {
-            spans_per_request: 8,
-            spans_per_trace: 8,
-            attributes_per_span: 4,
+            spans_per_request: spans,
+            spans_per_trace: spans,
+            attributes_per_span: 15,
         };
         Self {
             sim,
@@ -261,6 +270,6 @@ fn crashes_of_three_shards() -> Result {
 fn crashes_with_a_small_disk() -> Result {
     run_seeds(3, 2, |world| {
         let disk = world.sim.durable(Sim::MAIN, SimDisk::new);
-        disk.set_capacity(Some(700 << 10));
+        disk.set_capacity(Some(5 << 20));
     })
 }
