@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 
+use futures_util::future::{self, Either};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -43,13 +44,20 @@ pub(crate) async fn serve(
         return drive(stream, peer, router, options, signal).await;
     };
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(stream);
-    match time::timeout(options.header_timeout, handshake).await {
+    // A stopping server waits for requests, and here there is none yet.
+    let unless_stopping = future::select(handshake, signal.wait());
+    let handshake = match time::timeout(options.header_timeout, unless_stopping).await {
+        Ok(Either::Left((result, _))) => Ok(result),
+        Ok(Either::Right(_)) => return,
+        Err(elapsed) => Err(elapsed),
+    };
+    match handshake {
         Ok(Ok(stream)) => drive(stream, peer, router, options, signal).await,
         Ok(Err(error)) => {
             tracing::debug!(%error, %peer, server = options.name, "TLS handshake failed");
             cut(&options, "tls_handshake");
         }
-        Err(_) => cut(&options, "tls_timeout"),
+        Err(time::Elapsed) => cut(&options, "tls_timeout"),
     }
 }
 
