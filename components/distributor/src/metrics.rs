@@ -77,6 +77,12 @@ pub(crate) fn announce(first_tenant: &str) {
     ] {
         counter_vec(name, help, &["tenant"]).with_label_values(&[first_tenant]);
     }
+    counter_vec(
+        "tempo_distributor_usage_tracker_errors_total",
+        "Failures to attribute bytes to their senders.",
+        &["tenant", "reason"],
+    )
+    .with_label_values(&[first_tenant, "unknown"]);
     let warnings = counter_vec(
         "tempo_warnings_total",
         "Data of doubtful quality.",

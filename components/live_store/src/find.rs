@@ -1,7 +1,7 @@
 //! Lookups: all spans of a trace that this shard has.
 
 use crate::error::Error;
-use crate::limits::READS_AT_ONCE;
+use crate::limits::{BATCHES_PER_BREATH, READS_AT_ONCE};
 use crate::store::Store;
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -36,6 +36,9 @@ impl Store {
                     inspected += batch.as_bytes().len() as u64;
                     let rows = batch.view().find_trace(trace);
                     fragments.extend(rows.map(|rows| Fragment { batch, rows }));
+                    if fragments.len() % BATCHES_PER_BREATH == 0 {
+                        vivace_shards::breathe().await;
+                    }
                 }
                 Place::InLog { partition, offset } => to_read.push((partition, offset)),
             }

@@ -22,6 +22,9 @@ pub const READS_AT_ONCE: usize = 8;
 /// Index entries dropped, or tenants swept, between two breaths.
 pub const WORK_PER_BREATH: usize = 1024;
 
+/// Batches in memory that a lookup looks into between two breaths.
+pub const BATCHES_PER_BREATH: usize = 64;
+
 /// Lines a second of `TRACE_TOO_LARGE` and `LIVE_TRACES_EXCEEDED`, per shard.
 pub const DISCARD_LINES_PER_SECOND: u32 = 10;
 

@@ -212,6 +212,28 @@ mod tests {
         let _ = bucket.take(0, u64::MAX, slow);
     }
 
+    #[test]
+    fn several_threads_together_get_no_more_than_the_burst() {
+        let bucket = Bucket::new();
+        let limit = RateLimit {
+            bytes_per_second: 1,
+            burst_bytes: 1000,
+        };
+        let taken: usize = std::thread::scope(|scope| {
+            let take = || {
+                (0..500)
+                    .filter(|_| bucket.take(77, 3, limit).is_ok())
+                    .count()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(take)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap())
+                .sum()
+        });
+        assert_eq!(taken, 333);
+    }
+
     /// Tokens as a plain number, refilled on each call.
     struct Naive {
         tokens: f64,
