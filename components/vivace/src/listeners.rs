@@ -1,8 +1,9 @@
 //! Which addresses the process listens on, and how each is served.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use vivace_config::Config;
@@ -17,6 +18,10 @@ use crate::tls::{self, TlsError};
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// A connection that idles longer has been forgotten by its client.
 const IDLE_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// For ports of a process that has just ended.
+const PORT_WAIT_MAX: Duration = Duration::from_secs(3);
+const PORT_WAIT: Duration = Duration::from_millis(20);
 
 /// What is served on an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -259,15 +264,23 @@ fn resolve(name: &'static str, address: &str) -> Result<SocketAddr, ListenError>
 }
 
 /// Shards share a port with SO_REUSEPORT, and so would a second process: refuse a port that somebody else has.
+///
+/// The sockets of a process that was killed can live on for a moment, while the kernel takes its rings apart; and as
+/// long as they do, they would get a share of the connections. So this waits for them.
 pub fn refuse_ports_in_use(listeners: &[Listener]) -> Result<(), ListenError> {
+    let until = Instant::now() + PORT_WAIT_MAX;
     for listener in listeners {
-        // Released at once; the shards bind it again.
-        let probe = std::net::TcpListener::bind(listener.address);
-        probe.map_err(|source| ListenError::Bind {
-            name: listener.name,
-            address: listener.address,
-            source,
-        })?;
+        // The probe's socket is closed at once; the shards bind the port again.
+        while let Err(source) = TcpListener::bind(listener.address) {
+            if source.kind() != ErrorKind::AddrInUse || Instant::now() > until {
+                return Err(ListenError::Bind {
+                    name: listener.name,
+                    address: listener.address,
+                    source,
+                });
+            }
+            std::thread::sleep(PORT_WAIT);
+        }
     }
     Ok(())
 }

@@ -47,6 +47,7 @@ pub fn ingest_log(config: &Config) -> ingest_log::Config {
         max_group_bytes,
         max_pending_bytes: max_group_bytes * PENDING_GROUPS,
         min_free_bytes: log.min_free_bytes.0,
+        commit_delay: span(log.max_commit_interval),
         retention_bytes: log.retention_bytes.0,
         retention_age: span(log.retention_age),
         ..ingest_log::Config::default()

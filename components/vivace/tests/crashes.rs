@@ -102,7 +102,9 @@ async fn check(ledger: Rc<RefCell<Ledger>>) -> std::result::Result<(), BoxError>
         return Err("the server cannot be reached".into());
     };
     let ready = async || -> std::result::Result<bool, BoxError> {
-        let answer = client.send(Request::get("/ready").body(Bytes::new())?).await?;
+        let answer = client
+            .send(Request::get("/ready").body(Bytes::new())?)
+            .await?;
         Ok(answer.status() == StatusCode::OK)
     };
     while !time::timeout(Duration::from_secs(60), ready()).await?? {

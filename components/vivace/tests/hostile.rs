@@ -326,7 +326,7 @@ fn a_trace_of_200_mb_is_kept_up_to_its_limit() -> Result {
         if answer.body != b"\x0a\x00" {
             partial += 1;
             assert!(
-                answer.text().contains("TRACE_TOO_LARGE"),
+                answer.text().contains("trace_too_large"),
                 "{}",
                 answer.text()
             );
@@ -401,7 +401,13 @@ fn a_full_disk_refuses_clearly_and_recovers_without_a_restart() -> Result {
         .arg(&ballast)
         .status()?;
     assert!(fill.success());
-    let mut generator = Generator::new(2, Shape::default());
+    let mut generator = Generator::new(
+        2,
+        Shape {
+            spans_per_trace: 250,
+            ..Shape::default()
+        },
+    );
     let mut refusal = None;
     let mut acknowledged = Vec::new();
     for _ in 0..200 {

@@ -180,7 +180,10 @@ fn flags_and_configuration_errors() -> Result {
         assert!(err.contains(needle), "no {needle} in {err}");
     }
 
-    std::fs::write(&file, "storage:\n  trace:\n    backend: local\n")?;
+    std::fs::write(
+        &file,
+        "storage:\n  trace:\n    backend: local\n    local:\n      path: blocks\ndistributor:\n  receivers:\n    otlp:\n      protocols:\n        grpc:\n",
+    )?;
     let (code, out, err) = vivace(&[
         &format!("-config.file={}", file.display()),
         "-config.verify=true",
@@ -189,7 +192,7 @@ fn flags_and_configuration_errors() -> Result {
 
     std::fs::write(
         &file,
-        "target: querier\nstorage:\n  trace:\n    backend: local\n",
+        "target: querier\nstorage:\n  trace:\n    backend: local\n    local:\n      path: blocks\n",
     )?;
     let (code, _, err) = vivace(&[&format!("-config.file={}", file.display())])?;
     assert_eq!(code, Some(1), "{err}");

@@ -1,7 +1,7 @@
 //! `ingest_log`: the durable log between receivers and stores. Vivace's own block.
 
 use crate::block::{block, choice};
-use crate::types::{Duration, GIB, MIB, Size, hours, millis};
+use crate::types::{Duration, GIB, MIB, Size, hours};
 
 choice! {
     /// What keeps the log.
@@ -28,12 +28,13 @@ block! {
         retention_bytes: Size = Size(10 * GIB);
         /// Segments go when their newest record is older; 0 = no limit.
         retention_age: Duration = hours(24);
-        /// Longest time that a record waits for others before they are synced to disk together.
-        max_commit_interval: Duration = millis(5);
+        /// Deliberate wait of a record for others, before they are synced to disk together; at most 5ms. 0 suits most
+        /// disks: whatever comes during one sync shares the next.
+        max_commit_interval: Duration;
         /// Most bytes that are synced to disk together.
         max_commit_bytes: Size = Size(8 * MIB);
         /// Largest record; a larger one is refused.
-        max_record_size: Size = Size(16 * MIB);
+        max_record_size: Size = Size(32 * MIB);
         /// Writes are refused, with a hint to retry, while the disk has less room than this.
         min_free_bytes: Size = Size(256 * MIB);
     }
