@@ -14,9 +14,8 @@ pub const MAX_TENANTS: usize = 100_000;
 /// A tenant without a request for this long makes room for another.
 pub const TENANT_IDLE: Duration = Duration::from_secs(600);
 
-/// Requests up to this size are scanned on the shard (half a millisecond at most); larger ones on a thread beside the shards, for
-/// a scan does not breathe.
-pub const SCAN_ON_SHARD: usize = 256 << 10;
+/// Scanners kept for the next request, per shard. Several scan at once only when large requests breathe.
+pub const IDLE_SCANNERS: usize = 2;
 
 /// Series of `tempo_distributor_debug_spans_received_total`; spans beyond are counted together.
 pub const DEBUG_SERIES: usize = 10_000;

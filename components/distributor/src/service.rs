@@ -2,7 +2,7 @@
 
 use crate::answer::Accepted;
 use crate::config::{Config, TenantLimits};
-use crate::limits::{FAILURE_LINES_PER_SECOND, SCAN_ON_SHARD, TRUNCATION_LINES_PER_SECOND};
+use crate::limits::{FAILURE_LINES_PER_SECOND, IDLE_SCANNERS, TRUNCATION_LINES_PER_SECOND};
 use crate::metrics::{self, Metrics, Transport};
 use crate::refusal::Refusal;
 use crate::sink::{PartitionSink, Push, PushError};
@@ -21,7 +21,6 @@ use vivace_model::SpanBatch;
 use vivace_protocol::otlp::{ScanOptions, Scanned, Scanner};
 use vivace_shards::grpc::Code;
 use vivace_shards::memory::{Charge, Kind, Pressure, pressure, try_charge};
-use vivace_shards::side;
 use vivace_shards::time::{Instant, sleep, unix_nanos};
 
 /// The distributor of one shard; cheap to clone.
@@ -36,7 +35,8 @@ pub(crate) struct Inner {
     sink: Rc<dyn PartitionSink>,
     tenants: Tenants,
     metrics: Metrics,
-    scanner: RefCell<Scanner>,
+    /// Idle ones, with the memory of their builders.
+    scanners: RefCell<Vec<Scanner>>,
     watch: SpanWatch,
     failures: RefCell<Throttle>,
     truncations: RefCell<Throttle>,
@@ -66,7 +66,7 @@ impl Service {
                 sink,
                 tenants: Tenants::new(shared),
                 metrics: Metrics::register(),
-                scanner: RefCell::default(),
+                scanners: RefCell::default(),
                 watch,
                 failures: RefCell::new(Throttle::new(FAILURE_LINES_PER_SECOND)),
                 truncations: RefCell::new(Throttle::new(TRUNCATION_LINES_PER_SECOND)),
@@ -185,15 +185,16 @@ impl Service {
         // The batches are about as large as the request; scanner and batches exist at once for a moment.
         let mut charge = try_charge(request.len() as u64 * 2, Kind::Ingest)
             .map_err(|_| self.out_of_memory(tenant))?;
-        let scanned = if request.len() <= SCAN_ON_SHARD {
-            let mut scanner = inner.scanner.borrow_mut();
-            scanner.scan(tenant, request, &options)
-        } else {
-            let (tenant, request) = (tenant.to_owned(), request.clone());
-            let off_shard =
-                side::blocking(move || Scanner::new().scan(&tenant, &request, &options)).await;
-            off_shard.map_err(|error| Refusal::new(Code::Unavailable, error.to_string()))?
-        };
+        let mut scanner = inner.scanners.borrow_mut().pop().unwrap_or_default();
+        let breathe = vivace_shards::breathe;
+        let scanned = scanner
+            .scan_pausing(tenant, request, &options, breathe)
+            .await;
+        let mut idle = inner.scanners.borrow_mut();
+        if idle.len() < IDLE_SCANNERS {
+            idle.push(scanner);
+        }
+        drop(idle);
         let scanned = scanned.map_err(|error| Refusal::invalid(error.to_string()))?;
         let bytes = scanned
             .batches

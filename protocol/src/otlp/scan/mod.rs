@@ -15,6 +15,8 @@ mod wire;
 
 use vivace_model::{ResourceId, ScopeId, SpanBatch, SpanBatchBuilder};
 
+use crate::pause::{Pause, finish};
+
 use self::layout::{Group, Layout, Router, Span, State, Walk};
 use self::limits::{BATCH_CUT_BYTES, MAX_REQUEST_BYTES, MAX_SPREAD, MAX_SPREAD_FREE_BYTES};
 pub use self::rejected::Rejected;
@@ -142,6 +144,19 @@ impl Scanner {
         request: &[u8],
         options: &ScanOptions,
     ) -> Result<Scanned, ScanError> {
+        finish(self.scan_pausing(tenant, request, options, async || {}))
+    }
+
+    /// [`Scanner::scan`], calling `pause` every few spans: a large request takes longer than one may keep a thread
+    /// that others wait for.
+    pub async fn scan_pausing(
+        &mut self,
+        tenant: &str,
+        request: &[u8],
+        options: &ScanOptions,
+        pause: impl AsyncFn(),
+    ) -> Result<Scanned, ScanError> {
+        let mut pause = Pause::new(pause);
         if request.len() > MAX_REQUEST_BYTES {
             return Err(ScanError::TooLarge {
                 bytes: request.len(),
@@ -152,9 +167,11 @@ impl Scanner {
             bytes => bytes,
         };
         let router = |walk| Router::new(tenant, options.partitions, walk);
-        let mut scanned = self.run(request, router(Walk::UpToAttributes));
+        let mut scanned = self
+            .run(request, router(Walk::UpToAttributes), &mut pause)
+            .await;
         if matches!(scanned, Err(Stop::Reordered)) {
-            scanned = self.run(request, router(Walk::Whole));
+            scanned = self.run(request, router(Walk::Whole), &mut pause).await;
         }
         scanned.map_err(|stop| match stop {
             Stop::Broken(Broken { offset, what }) => ScanError::Broken {
@@ -167,14 +184,27 @@ impl Scanner {
         })
     }
 
-    fn run(&mut self, request: &[u8], router: Router) -> Result<Scanned, Stop> {
-        let scanned = self.try_run(request, router);
+    async fn run(
+        &mut self,
+        request: &[u8],
+        router: Router,
+        pause: &mut Pause<impl AsyncFn()>,
+    ) -> Result<Scanned, Stop> {
+        // A scan that was dropped in a pause has left something.
+        self.layout.clear();
+        self.sink.builder.clear();
+        let scanned = self.try_run(request, router, pause).await;
         self.layout.clear();
         self.sink.builder.clear();
         scanned
     }
 
-    fn try_run(&mut self, request: &[u8], router: Router) -> Result<Scanned, Stop> {
+    async fn try_run(
+        &mut self,
+        request: &[u8],
+        router: Router,
+        pause: &mut Pause<impl AsyncFn()>,
+    ) -> Result<Scanned, Stop> {
         let walk = router.walk;
         self.layout.request(request, router)?;
         self.layout.spans.sort_unstable();
@@ -190,7 +220,7 @@ impl Scanner {
             last_trace: None,
             cut_at: usize::MAX,
         };
-        run.all()?;
+        run.all(pause).await?;
         let Run {
             mut scanned,
             rejections,
@@ -219,7 +249,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn all(&mut self) -> Result<(), Stop> {
+    async fn all(&mut self, pause: &mut Pause<impl AsyncFn()>) -> Result<(), Stop> {
         self.scanner.next_batch();
         let mut partition = None;
         for index in 0..self.scanner.layout.spans.len() {
@@ -230,6 +260,7 @@ impl Run<'_> {
                 partition = Some(span.partition);
             }
             self.span(&span)?;
+            pause.step().await;
         }
         self.end_batch(partition);
         self.rest()
