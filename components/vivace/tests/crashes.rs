@@ -151,7 +151,11 @@ impl World {
         let sim = Sim::new(seed).shards(shards).poll_budget(3_000_000);
         let client = sim.add_process("client", 1);
         // Every fourth world has large requests, so that segments fill up and new ones begin.
-        let spans = if (seed / TESTS) % 4 == 0 { 120 } else { 8 };
+        let spans = if (seed / TESTS).is_multiple_of(4) {
+            120
+        } else {
+            8
+        };
         let shape = Shape {
             spans_per_request: spans,
             spans_per_trace: spans,
