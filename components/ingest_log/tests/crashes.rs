@@ -1,5 +1,6 @@
-//! Simulated crashes: random appends and commits, power loss in the middle of random I/O steps
-//! (also while recovering), with unsynced writes torn and reordered.
+//! Simulated crashes: random appends and commits; power loss in the middle of random I/O steps
+//! (also while recovering), with unsynced writes torn and reordered; kills, which lose nothing that
+//! was written but leave it unsynced; disks that fail and disks that are full.
 //!
 //! `VIVACE_SIM_SEED=<seed>` replays one run, `VIVACE_SIM_RUNS=<n>` makes more of them.
 
@@ -200,12 +201,16 @@ fn run(seed: u64) {
         disk.set_capacity(None);
         if busy {
             break_disk(&disk, &plan);
-            let soon = sim.below(3) == 0;
-            let step = 1 + sim.below(if soon { 12 } else { 300 });
-            sim.crash_at_io(Sim::MAIN, step);
-        } else {
-            sim.crash_at_io(Sim::MAIN, 0);
         }
+        let mut killed_after = Duration::MAX;
+        let mut power_loss_at = 0;
+        match sim.below(5) {
+            _ if !busy => {}
+            0 => killed_after = Duration::from_micros(1 + sim.below(60_000)),
+            1 => power_loss_at = 1 + sim.below(12),
+            _ => power_loss_at = 1 + sim.below(300),
+        }
+        sim.crash_at_io(Sim::MAIN, power_loss_at);
         let shared = Shared::new();
         let (plan, model) = (Rc::clone(&plan), Rc::clone(&model));
         let main = move || {
@@ -217,7 +222,8 @@ fn run(seed: u64) {
                 busy,
             );
             async move {
-                work.await;
+                // Kill -9: what was written stays, synced or not, and may be lost later.
+                let _ = time::timeout(killed_after, work).await;
                 Ok(())
             }
         };
