@@ -15,7 +15,7 @@ use vivace_shards::disk::sim::{Fault, Operation, SimDisk};
 use vivace_shards::sim::{Ended, Sim};
 use vivace_shards::{Class, rand, spawn, time};
 
-const RUNS: u64 = 60;
+const RUNS: u64 = 300;
 
 fn seeds() -> Vec<u64> {
     let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
