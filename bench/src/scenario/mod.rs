@@ -1,0 +1,81 @@
+//! End-to-end scenarios: a server process, load on it, and what both used. Each is repeated; medians go to RESULTS.md.
+
+mod criterion;
+mod ingest;
+mod machine;
+mod options;
+mod results;
+mod server;
+mod start;
+mod summary;
+
+use thiserror::Error;
+
+pub use machine::Machine;
+pub use options::{Options, Scenario};
+pub use results::{markdown, rewrite};
+pub use server::{External, Server};
+pub use summary::{Measured, Row, Summary, Target};
+
+/// Why a scenario has no result.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// A file, process or socket.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The server or a tool did not do what it should.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Error {
+    /// Whether another try may succeed.
+    pub fn is_retryable(&self) -> bool {
+        true
+    }
+
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}
+
+/// Runs all scenarios that were asked for, each as often as asked for.
+///
+/// # Errors
+/// The first that fails ends the run: figures beside a broken scenario would not be believed.
+pub fn run(options: &Options) -> Result<Vec<Summary>, Error> {
+    let mut summaries = Vec::new();
+    for scenario in options.scenarios() {
+        // Criterion repeats by itself.
+        let repeat = match scenario {
+            Scenario::Criterion => 1,
+            _ => options.repeat.max(1),
+        };
+        let mut runs = Vec::new();
+        for n in 1..=repeat {
+            eprintln!("{} ({n} of {repeat})", scenario.name());
+            runs.push(once(scenario, options)?);
+        }
+        let summary = Summary::new(scenario, &runs);
+        eprint!("{}", summary.text());
+        summaries.push(summary);
+    }
+    Ok(summaries)
+}
+
+fn once(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, Error> {
+    match scenario {
+        Scenario::Start => start::empty(options),
+        Scenario::Replay => start::replay(options),
+        Scenario::RateHttp | Scenario::RateGrpc => ingest::at_rate(scenario, options),
+        Scenario::FullHttp | Scenario::FullGrpc => ingest::full_speed(scenario, options),
+        Scenario::Mixed => ingest::mixed(options),
+        Scenario::Criterion => criterion::run(options),
+    }
+}

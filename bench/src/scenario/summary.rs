@@ -1,0 +1,185 @@
+//! Medians and spread.
+
+use serde::Serialize;
+
+use super::options::Scenario;
+
+/// What a figure has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub enum Target {
+    /// This or less.
+    AtMost(f64),
+}
+
+/// One figure of one run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured {
+    name: String,
+    unit: &'static str,
+    value: f64,
+    target: Option<Target>,
+}
+
+impl Measured {
+    /// Without a target.
+    pub fn new(name: impl Into<String>, unit: &'static str, value: f64) -> Self {
+        Self {
+            name: name.into(),
+            unit,
+            value,
+            target: None,
+        }
+    }
+
+    /// With this target.
+    pub fn target(self, target: Option<Target>) -> Self {
+        Self { target, ..self }
+    }
+}
+
+/// One figure of all runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// What it is.
+    pub name: String,
+    /// Its unit; empty for counts.
+    pub unit: &'static str,
+    /// The middle run.
+    pub median: f64,
+    /// The lowest run.
+    pub low: f64,
+    /// The highest run.
+    pub high: f64,
+    /// What it has to be.
+    pub target: Option<Target>,
+}
+
+impl Row {
+    /// Whether the median reaches the target; `None` without one.
+    pub fn reached(&self) -> Option<bool> {
+        self.target.map(|Target::AtMost(most)| self.median <= most)
+    }
+}
+
+/// One scenario.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Its name.
+    pub scenario: String,
+    /// How often it ran.
+    pub runs: usize,
+    /// Its figures.
+    pub rows: Vec<Row>,
+}
+
+impl Summary {
+    /// From its runs. Figures are those of the first run; one that a run lacks is left out of that run.
+    pub fn new(scenario: Scenario, runs: &[Vec<Measured>]) -> Self {
+        let names = runs.first().map_or(&[][..], Vec::as_slice);
+        let rows = names.iter().map(|first| {
+            let values = runs.iter().filter_map(|run| {
+                run.iter()
+                    .find(|measured| measured.name == first.name)
+                    .map(|measured| measured.value)
+            });
+            let mut values: Vec<f64> = values.collect();
+            values.sort_by(f64::total_cmp);
+            Row {
+                name: first.name.clone(),
+                unit: first.unit,
+                median: median(&values),
+                low: values.first().copied().unwrap_or(f64::NAN),
+                high: values.last().copied().unwrap_or(f64::NAN),
+                target: first.target,
+            }
+        });
+        Self {
+            scenario: scenario.name(),
+            runs: runs.len(),
+            rows: rows.collect(),
+        }
+    }
+
+    /// For the screen.
+    pub fn text(&self) -> String {
+        let rows = self.rows.iter().map(|row| {
+            let mark = match row.reached() {
+                None => "",
+                Some(true) => "  reached",
+                Some(false) => "  MISSED",
+            };
+            format!(
+                "  {:36} {:>10} {:8} ({} to {}){mark}\n",
+                row.name,
+                number(row.median),
+                row.unit,
+                number(row.low),
+                number(row.high)
+            )
+        });
+        rows.collect()
+    }
+}
+
+/// The middle one of sorted values, or the mean of the two in the middle.
+fn median(sorted: &[f64]) -> f64 {
+    match sorted.len() {
+        0 => f64::NAN,
+        n if n % 2 == 1 => sorted[n / 2],
+        n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
+    }
+}
+
+/// Three or so digits that say something.
+pub fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 || value.fract() == 0.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_and_spread() {
+        let run = |a: f64, b: f64| {
+            vec![
+                Measured::new("a", "ms", a).target(Some(Target::AtMost(3.0))),
+                Measured::new("b", "", b),
+            ]
+        };
+        let summary = Summary::new(
+            Scenario::Start,
+            &[run(9.0, 1.0), run(1.0, 2.0), run(3.0, 5.0), vec![]],
+        );
+        assert_eq!((summary.scenario.as_str(), summary.runs), ("start", 4));
+        let a = &summary.rows[0];
+        assert_eq!(
+            (a.median, a.low, a.high, a.reached()),
+            (3.0, 1.0, 9.0, Some(true))
+        );
+        assert_eq!(summary.rows[1].reached(), None);
+        let even = Summary::new(Scenario::Start, &[run(4.0, 1.0), run(3.0, 2.0)]);
+        assert_eq!(
+            (even.rows[0].median, even.rows[0].reached()),
+            (3.5, Some(false))
+        );
+        assert!(even.text().contains("MISSED"));
+        assert!(Summary::new(Scenario::Start, &[]).rows.is_empty());
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        for (value, text) in [
+            (0.0, "0"),
+            (1.234, "1.23"),
+            (45.67, "45.7"),
+            (324_182.4, "324182"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+    }
+}
