@@ -84,7 +84,10 @@ impl Inode {
             if pending.sequence < before && !pending.forgotten {
                 pending.change.apply(&mut self.synced);
                 let (from, to) = pending.change.covers();
-                kept = kept.into_iter().flat_map(|older| older.without(from, to)).collect();
+                kept = kept
+                    .into_iter()
+                    .flat_map(|older| older.without(from, to))
+                    .collect();
             } else {
                 kept.push(pending);
             }
