@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, Request};
 
-use super::frame;
+use super::frame::{self, Outgoing};
 use super::server::{
     CONTENT_TYPE, ENCODINGS, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, GRPC_TIMEOUT, message_encoding,
 };
@@ -124,7 +124,11 @@ impl Client {
         message: Bytes,
         options: &CallOptions,
     ) -> Result<(HeaderMap, Messages), Status> {
-        let body = frame::encode(message, options.encoding).await?;
+        let how = Outgoing {
+            encoding: options.encoding,
+            max_bytes: usize::MAX,
+        };
+        let body = frame::encode(message, how).await?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = path.parse().map_err(|error| {

@@ -144,8 +144,29 @@ fn over_budget(_: Refused) -> FrameError {
     FrameError::OverBudget
 }
 
+/// How messages go out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outgoing {
+    pub(super) encoding: Encoding,
+    /// Before compression.
+    pub(super) max_bytes: usize,
+}
+
 /// A message ready to be sent: compressed if that is agreed on and worth it.
-pub(super) async fn encode(message: Bytes, encoding: Encoding) -> Result<Bytes, Status> {
+pub(super) async fn encode(message: Bytes, how: Outgoing) -> Result<Bytes, Status> {
+    let Outgoing {
+        encoding,
+        max_bytes,
+    } = how;
+    if message.len() > max_bytes {
+        return Err(Status::new(
+            Code::ResourceExhausted,
+            format!(
+                "trying to send message larger than max ({} vs. {max_bytes})",
+                message.len()
+            ),
+        ));
+    }
     let compressed = encoding != Encoding::Identity && message.len() >= COMPRESS_FROM;
     let payload = if compressed {
         crate::http::compression::compress(encoding, message)

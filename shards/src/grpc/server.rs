@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 use tokio::sync::{mpsc, watch};
 
 use super::call::Call;
-use super::frame;
+use super::frame::{self, Outgoing};
 use super::health::{self, Health};
 use super::reflection::{self, Descriptors};
 use super::status::{Code, Status};
@@ -84,6 +84,7 @@ struct MethodEntry {
 pub struct Server {
     methods: HashMap<Rc<str>, MethodEntry>,
     max_recv_bytes: usize,
+    max_send_bytes: usize,
     class: Option<Class>,
     unknown: RouteMetrics,
     stopping: watch::Sender<bool>,
@@ -103,6 +104,7 @@ impl Server {
         Self {
             methods: HashMap::new(),
             max_recv_bytes: DEFAULT_MAX_RECV_BYTES,
+            max_send_bytes: usize::MAX,
             class: None,
             unknown: RouteMetrics::new("other"),
             stopping: watch::Sender::new(false),
@@ -113,6 +115,12 @@ impl Server {
     /// The largest message taken, as sent and after decompression.
     pub fn max_recv_message_bytes(mut self, bytes: usize) -> Self {
         self.max_recv_bytes = bytes;
+        self
+    }
+
+    /// The largest message sent, before compression; a larger one ends its call with ResourceExhausted. Any, unless told.
+    pub fn max_send_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_send_bytes = bytes;
         self
     }
 
@@ -253,13 +261,17 @@ impl Server {
             peer,
         };
         let messages = Messages::new(body, encoding, self.max_recv_bytes);
+        let how = Outgoing {
+            encoding,
+            max_bytes: self.max_send_bytes,
+        };
         let response = match &entry.handler {
-            Handler::Unary(handler) => unary(entry, handler, call, messages, encoding, class).await,
+            Handler::Unary(handler) => unary(entry, handler, call, messages, how, class).await,
             Handler::ServerStream(handler) => {
-                stream(entry, handler, call, messages, encoding, class, true).await
+                stream(entry, handler, call, messages, how, class, true).await
             }
             Handler::Streaming(handler) => {
-                stream(entry, handler, call, messages, encoding, class, false).await
+                stream(entry, handler, call, messages, how, class, false).await
             }
         };
         answer(response, observation)
@@ -337,7 +349,7 @@ async fn unary(
     handler: &Unary,
     mut call: Call,
     mut messages: Messages,
-    encoding: Encoding,
+    how: Outgoing,
     class: Class,
 ) -> Response {
     let deadline = call.deadline;
@@ -347,13 +359,13 @@ async fn unary(
         let message = handled
             .await
             .unwrap_or_else(|HandlerPanicked| Err(panicked(entry)))?;
-        frame::encode(message, encoding).await
+        frame::encode(message, how).await
     })
     .await;
     match result {
         Ok(frame) => {
             let body = ResponseBody::with_trailers(frame, trailers(Ok(())));
-            with_encoding(Response::new(body), encoding)
+            with_encoding(Response::new(body), how.encoding)
         }
         Err(status) => trailers_only(&status),
     }
@@ -364,7 +376,7 @@ async fn stream(
     handler: &Streaming,
     mut call: Call,
     messages: Messages,
-    encoding: Encoding,
+    how: Outgoing,
     class: Class,
     read_first: bool,
 ) -> Response {
@@ -379,7 +391,7 @@ async fn stream(
         messages = messages.unhurried();
     }
     let (frames, received) = mpsc::channel(SEND_AHEAD);
-    let handled = handler(call, messages, Sender::new(frames, encoding));
+    let handled = handler(call, messages, Sender::new(frames, how));
     let task_class = entry.class.unwrap_or(class);
     let task = spawn(task_class, async move {
         run::run(within(deadline, handled), task_class, task_class).await
@@ -396,7 +408,9 @@ async fn stream(
         }
     });
     match StreamBody::begin(received, outcome).await {
-        Begin::Message(body) => with_encoding(Response::new(ResponseBody::frames(body)), encoding),
+        Begin::Message(body) => {
+            with_encoding(Response::new(ResponseBody::frames(body)), how.encoding)
+        }
         Begin::Ended(outcome) => {
             let status = outcome.err();
             trailers_only(&status.unwrap_or_else(|| Status::new(Code::Ok, String::new())))

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use http_body::Frame as BodyFrame;
 use tokio::sync::mpsc;
 
-use super::frame::{self, FrameDecoder};
+use super::frame::{self, FrameDecoder, Outgoing};
 use super::status::{Code, Status};
 use crate::BoxError;
 use crate::http::compression::{self, Encoding};
@@ -103,18 +103,18 @@ impl From<Gone> for Status {
 #[derive(Clone)]
 pub struct Sender {
     frames: mpsc::Sender<Result<Bytes, Status>>,
-    encoding: Encoding,
+    how: Outgoing,
 }
 
 impl Sender {
-    pub(super) fn new(frames: mpsc::Sender<Result<Bytes, Status>>, encoding: Encoding) -> Self {
-        Self { frames, encoding }
+    pub(super) fn new(frames: mpsc::Sender<Result<Bytes, Status>>, how: Outgoing) -> Self {
+        Self { frames, how }
     }
 
     /// Sends a message; waits while the client is behind.
     pub async fn send(&self, message: Bytes) -> Result<(), Gone> {
         // A message that cannot be encoded ends the call with that status.
-        let frame = frame::encode(message, self.encoding).await;
+        let frame = frame::encode(message, self.how).await;
         self.frames.send(frame).await.map_err(|_| Gone)
     }
 

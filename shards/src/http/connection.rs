@@ -22,7 +22,7 @@ use super::router::{self, Router};
 use super::rt::{ShardExecutor, ShardTimer};
 use crate::net::TcpStream;
 use crate::time::{self, Instant};
-use crate::{memory, shutdown};
+use crate::{memory, rand, shutdown};
 
 /// What a connection holds besides its requests: its task, and hyper's buffers in both directions. Charged, never refused:
 /// a full server must still answer that it is.
@@ -127,6 +127,10 @@ async fn drive<S>(
     let mut stopping = false;
     // Since when the connection is asked to end.
     let mut farewell: Option<Instant> = None;
+    let retire_at = options
+        .max_age
+        .map(|age| Instant::now() + age.mul_f64(0.9 + rand::below(201) as f64 / 1000.0));
+    let mut cut_at: Option<Instant> = None;
     let mut alarm = time::sleep(patience.header);
     let stalled = poll_fn(|cx| {
         loop {
@@ -144,7 +148,16 @@ async fn drive<S>(
                 continue;
             }
             let now = Instant::now();
-            let next = match (activity.verdict(now, &patience), farewell) {
+            if farewell.is_none() && retire_at.is_some_and(|at| now >= at) {
+                farewell = Some(now);
+                cut_at = options.max_age_grace.map(|grace| now + grace);
+                connection.as_mut().graceful_shutdown();
+                continue;
+            }
+            if cut_at.is_some_and(|at| now >= at) {
+                return Poll::Ready(true);
+            }
+            let mut next = match (activity.verdict(now, &patience), farewell) {
                 (Verdict::Wait(next), _) => next,
                 (Verdict::Stalled, _) => return Poll::Ready(true),
                 (Verdict::Idle, None) => {
@@ -160,6 +173,10 @@ async fn drive<S>(
                     deadline
                 }
             };
+            let age = if farewell.is_none() { retire_at } else { cut_at };
+            if let Some(at) = age {
+                next = next.min(at);
+            }
             // The alarm is moved only when it is too late: most of the time it rings, finds that nothing is wrong and is set anew.
             if next < alarm.deadline() || alarm.deadline() <= now {
                 alarm.reset(next);

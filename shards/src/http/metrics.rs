@@ -199,6 +199,11 @@ pub(crate) struct Observation {
 }
 
 impl Observation {
+    /// Since the request's head.
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
+        self.start.elapsed()
+    }
+
     pub(crate) fn status(&mut self, status: StatusLabel) {
         self.status = Some(status);
     }

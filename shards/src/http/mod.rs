@@ -7,6 +7,7 @@
 //! Bounds: connections, streams, header bytes, body bytes (by the handler, with [`Body::collect`]), time for heads, bodies, idle
 //! connections and answers ([`ServerOptions`]); buffers are charged to the shard's memory budget.
 
+mod answer_log;
 mod body;
 mod charged;
 pub mod client;
@@ -23,6 +24,7 @@ mod rt;
 pub(crate) mod run;
 mod server;
 
+pub use answer_log::{AnswerLog, Answered};
 pub use body::{Body, BodyError, MinimumProgress};
 pub(crate) use charged::{ChargedBuf, Refused};
 pub(crate) use guard::OpenRequest;

@@ -57,6 +57,10 @@ pub struct ServerOptions {
     pub header_timeout: Duration,
     /// For a connection without requests; `None` keeps it for ever.
     pub idle_timeout: Option<Duration>,
+    /// After this time the client is asked to come again on a new connection, give or take a tenth; `None` never.
+    pub max_age: Option<Duration>,
+    /// How long requests may go on after that; `None` for as long as they take.
+    pub max_age_grace: Option<Duration>,
     /// For a client that does not take its answer.
     pub write_timeout: Duration,
     /// How slowly a client may send a body.
@@ -84,6 +88,8 @@ impl Default for ServerOptions {
             http2: true,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Some(Duration::from_secs(120)),
+            max_age: None,
+            max_age_grace: None,
             write_timeout: Duration::from_secs(30),
             body_progress: MinimumProgress::default(),
             max_connections: 10_000,

@@ -146,6 +146,14 @@ impl ResponseBody {
     }
 }
 
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseBody")
+            .field("whole", &self.as_whole().map(Bytes::len))
+            .finish_non_exhaustive()
+    }
+}
+
 impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use http::header::{self, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Version};
 
+use super::answer_log::{AnswerLog, Answered};
 use super::body::Body;
 use super::metrics::{RouteMetrics, StatusLabel};
 use super::path::{self, Template, TemplateError};
@@ -119,6 +120,9 @@ pub struct Router {
     fallback: Option<Handler>,
     other: RouteMetrics,
     grpc: Option<Rc<grpc::Server>>,
+    /// In front of every path of a route; empty, or with a slash in front and none behind.
+    prefix: String,
+    log: Option<Rc<dyn AnswerLog>>,
 }
 
 impl Default for Router {
@@ -151,6 +155,8 @@ impl Router {
             fallback: None,
             other: RouteMetrics::new("other"),
             grpc: None,
+            prefix: String::new(),
+            log: None,
         }
     }
 
@@ -188,6 +194,21 @@ impl Router {
         self
     }
 
+    /// Puts a prefix in front of every path, as if the server stood behind a proxy that does not strip it. gRPC has none.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        let prefix = prefix.trim_matches('/');
+        if !prefix.is_empty() {
+            self.prefix = format!("/{prefix}");
+        }
+        self
+    }
+
+    /// Tells `log` of every answer that is not gRPC.
+    pub fn log(mut self, log: Rc<dyn AnswerLog>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
     /// Sends HTTP/2 requests with a content type `application/grpc…` to this server.
     pub fn mount_grpc(mut self, server: grpc::Server) -> Self {
         self.grpc = Some(Rc::new(server));
@@ -200,6 +221,9 @@ impl Router {
     }
 
     fn find(&self, method: &Method, path: &str) -> Found<'_> {
+        let Some(path) = path.strip_prefix(self.prefix.as_str()) else {
+            return Found::Nothing;
+        };
         let mut wrong_method = None;
         for index in self.literal.get(path).into_iter().flatten() {
             let route = &self.routes[*index];
@@ -254,6 +278,11 @@ impl Router {
         let head = parts.method == Method::HEAD;
         let gzip = compression::accepts_gzip(&parts.headers);
         let redirect = path::clean(parts.uri.path()).map(|path| moved(&path, parts.uri.query()));
+        let told = self.log.as_ref().map(|log| {
+            let headers = log.wants_headers().then(|| parts.headers.clone());
+            let (method, uri) = (parts.method.clone(), parts.uri.clone());
+            (log, method, uri, headers.unwrap_or_default())
+        });
         let context = |params| RequestContext {
             method: parts.method,
             uri: parts.uri,
@@ -282,6 +311,16 @@ impl Router {
             (_, Some(redirect), _) => redirect,
             (Found::Nothing, None, None) => response::not_found(),
         };
+        if let Some((log, method, uri, headers)) = &told {
+            log.answered(&Answered {
+                method,
+                uri,
+                headers,
+                peer,
+                response: &response,
+                took: observation.elapsed(),
+            });
+        }
         if let Some(route) = route {
             if route.vary {
                 response

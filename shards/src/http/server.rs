@@ -74,7 +74,8 @@ pub async fn serve(
     signal: shutdown::Signal,
 ) -> Result<(), Error> {
     let options = Rc::new(options);
-    let limit = i64::try_from(options.max_connections).unwrap_or(i64::MAX);
+    let of_process = options.max_connections.saturating_mul(crate::shard_count());
+    let limit = i64::try_from(of_process).unwrap_or(i64::MAX);
     metrics::connections_limit(options.name).set(limit);
     let mut stop = signal.wait();
     let mut connections = FuturesUnordered::new();
