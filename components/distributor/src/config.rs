@@ -1,6 +1,7 @@
 //! Settings of the distributor (configuration.md §5.1), and what a tenant may do.
 
 use crate::limits::{GRPC_MESSAGE_BYTES, HTTP_BODY_BYTES};
+use crate::receiver::HttpReceiver;
 use std::time::Duration;
 
 /// `log_received_spans` and `log_discarded_spans`.
@@ -30,6 +31,8 @@ pub struct Config {
     pub log_received_spans: SpanLog,
     pub log_discarded_spans: SpanLog,
     pub metric_received_spans: SpanMetric,
+    /// The other keys of the HTTP receiver.
+    pub http: HttpReceiver,
     /// Largest decompressed body of OTLP/HTTP.
     pub http_max_body_bytes: usize,
     /// Largest decompressed message of OTLP/gRPC; the server that the service is added to enforces it.
@@ -46,6 +49,7 @@ impl Default for Config {
             log_received_spans: SpanLog::default(),
             log_discarded_spans: SpanLog::default(),
             metric_received_spans: SpanMetric::default(),
+            http: HttpReceiver::default(),
             http_max_body_bytes: HTTP_BODY_BYTES,
             grpc_max_message_bytes: GRPC_MESSAGE_BYTES,
         }

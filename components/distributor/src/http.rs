@@ -2,6 +2,7 @@
 
 use crate::answer::Accepted;
 use crate::metrics::Transport;
+use crate::receiver::HttpReceiver;
 use crate::refusal::Refusal;
 use crate::service::{Arrival, Service};
 use crate::tenant;
@@ -13,7 +14,7 @@ use vivace_shards::http::compression::{DecodeError, Encoding, decompress};
 use vivace_shards::http::{BodyError, Methods, RequestContext, Response, Router, response};
 use vivace_shards::memory::{Kind, try_charge};
 use vivace_shards::side;
-use vivace_shards::time::Instant;
+use vivace_shards::time::{Instant, timeout};
 
 /// JSON up to this size is translated on the shard (some 50 us); more of it would hold up everybody else there.
 const JSON_ON_SHARD: usize = 32 << 10;
@@ -61,13 +62,31 @@ pub fn router(service: &Service) -> Router {
 
 /// Adds the OTLP/HTTP route to a router.
 pub fn add_routes(router: Router, service: &Service) -> Router {
-    let service = service.clone();
-    router.route(
-        Methods::Any,
-        "/v1/traces",
-        "v1_traces",
-        async move |context| handle(&service, context).await,
-    )
+    let (traces, others) = (service.clone(), service.clone());
+    let path = service.inner.config.http.traces_path.clone();
+    let dressed = |service: &Service, origin: Option<HeaderValue>, mut response: Response| {
+        let receiver = &service.inner.config.http;
+        receiver.dress(origin.as_ref(), &mut response);
+        response
+    };
+    router
+        .route(
+            Methods::Any,
+            &path,
+            "v1_traces",
+            async move |context: RequestContext| {
+                let origin = context.headers.get(header::ORIGIN).cloned();
+                let response = match traces.inner.config.http.preflight(&context) {
+                    Some(answer) => answer,
+                    None => handle(&traces, context).await,
+                };
+                dressed(&traces, origin, response)
+            },
+        )
+        .fallback(async move |context: RequestContext| {
+            let origin = context.headers.get(header::ORIGIN).cloned();
+            dressed(&others, origin, response::not_found())
+        })
 }
 
 async fn handle(service: &Service, mut context: RequestContext) -> Response {
@@ -101,22 +120,24 @@ async fn export(
     form: Form,
     at: Instant,
 ) -> Result<Accepted, Refusal> {
-    let encoding = encoding_of(&context.headers)?;
+    let receiver = &service.inner.config.http;
+    let encoding = encoding_of(&context.headers, receiver)?;
     let tenant = tenant::of_request(&context.headers, service.inner.config.multitenancy)?;
     service.has_room(&tenant)?;
     let limit = service.inner.config.http_max_body_bytes;
-    let body = context
-        .body
-        .collect(limit)
-        .await
-        .map_err(|error| match error {
-            BodyError::TooLarge { .. } | BodyError::Malformed(_) => {
-                Refusal::invalid(error.to_string())
-            }
-            BodyError::OverBudget => service.out_of_memory(&tenant),
-            BodyError::Timeout => Refusal::new(Code::DeadlineExceeded, error.to_string()),
-            BodyError::Disconnected(_) => Refusal::new(Code::Cancelled, error.to_string()),
-        })?;
+    let reading = context.body.collect(limit);
+    let body = match receiver.read_timeout {
+        Some(bound) => timeout(bound, reading)
+            .await
+            .unwrap_or(Err(BodyError::Timeout)),
+        None => reading.await,
+    };
+    let body = body.map_err(|error| match error {
+        BodyError::TooLarge { .. } | BodyError::Malformed(_) => Refusal::invalid(error.to_string()),
+        BodyError::OverBudget => service.out_of_memory(&tenant),
+        BodyError::Timeout => Refusal::new(Code::DeadlineExceeded, error.to_string()),
+        BodyError::Disconnected(_) => Refusal::new(Code::Cancelled, error.to_string()),
+    })?;
     let body = decompress(encoding, body, limit)
         .await
         .map_err(|error| match error {
@@ -155,12 +176,13 @@ async fn from_json(body: Bytes) -> Result<Bytes, Refusal> {
         .map_err(|error| Refusal::invalid(error.to_string()))
 }
 
-fn encoding_of(headers: &HeaderMap) -> Result<Encoding, Refusal> {
-    let Some(value) = headers.get(header::CONTENT_ENCODING) else {
-        return Ok(Encoding::Identity);
+fn encoding_of(headers: &HeaderMap, receiver: &HttpReceiver) -> Result<Encoding, Refusal> {
+    let name = match headers.get(header::CONTENT_ENCODING) {
+        Some(value) => value.to_str().unwrap_or("?"),
+        None => "",
     };
-    let name = value.to_str().unwrap_or("?");
     Encoding::parse(name)
+        .filter(|encoding| receiver.takes(*encoding))
         .ok_or_else(|| Refusal::invalid(format!("unsupported Content-Encoding: {name}")))
 }
 
