@@ -96,7 +96,8 @@ impl Store {
             ..
         } = &*self.inner;
         state.borrow_mut().partitions.entry(partition).or_default();
-        let labels = [partition.to_string(), config.zone.clone()];
+        // Seen from outside, one process owns one partition of the ring, however many its log has.
+        let labels = ["0".to_owned(), config.zone.clone()];
         shared
             .metrics
             .partition_owned
