@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
+use regex::Regex;
 use vivace_protocol::tempopb::TraceByIdMetrics;
 use vivace_protocol::trace::{CombineOptions, Combined, Fragment, combine_pausing};
 use vivace_shards::Class;
@@ -33,6 +34,10 @@ pub struct Deps {
     pub throughput_bytes_slo: f64,
     /// Exported with zeros from the start.
     pub first_tenant: String,
+    /// Queries whose URL (path and parameters) matches one of these are refused (`query_frontend.url_deny_list`).
+    pub url_deny_list: Vec<Regex>,
+    /// Request headers in the line of a query (`query_frontend.log_query_request_headers`).
+    pub log_headers: Vec<HeaderName>,
     /// Finds pieces of traces.
     pub traces: Rc<dyn TraceSource>,
     /// Who asks, and limits.
@@ -61,7 +66,7 @@ pub fn routes(deps: Deps) -> Result<Vec<Route>, TemplateError> {
         Route::new(
             Methods::Any,
             &format!("{prefix}{path}"),
-            async move |request| api.trace_by_id(request, v2).await,
+            async move |request| api.query(request, v2).await,
         )
         .map(|route| route.class(Class::Query).vary())
     };
@@ -75,11 +80,65 @@ pub fn routes(deps: Deps) -> Result<Vec<Route>, TemplateError> {
 }
 
 impl Api {
-    async fn trace_by_id(&self, request: RequestContext, v2: bool) -> Response {
+    /// Answers, and writes the line of each query.
+    async fn query(&self, request: RequestContext, v2: bool) -> Response {
         let tenants = match self.deps.tenants.of_request(&request.headers) {
             Ok(tenants) => tenants,
             Err(refusal) => return response::error(refusal.status, &refusal.text),
         };
+        let started = Instant::now();
+        let target = request.uri.path_and_query();
+        let url = target.map_or("", |target| target.as_str());
+        let response = if self.deps.url_deny_list.iter().any(|one| one.is_match(url)) {
+            let text = format!("the URL {url} is blocked by query_frontend.url_deny_list");
+            response::text(StatusCode::BAD_REQUEST, text)
+        } else {
+            self.trace_by_id(&request, &tenants, v2).await
+        };
+        if tracing::enabled!(tracing::Level::INFO) {
+            self.log(&request, url, &tenants, &response, started);
+        }
+        response
+    }
+
+    fn log(
+        &self,
+        request: &RequestContext,
+        url: &str,
+        tenants: &[String],
+        response: &Response,
+        started: Instant,
+    ) {
+        let body = response.body().as_whole().map_or(&[][..], |bytes| bytes);
+        let status = response.status();
+        let is_error = status.is_client_error() || status.is_server_error();
+        let error = is_error.then(|| String::from_utf8_lossy(body));
+        let mut headers = String::new();
+        for name in &self.deps.log_headers {
+            // A log line names a field for each, as others know them: header_<name>.
+            let value = request.header(name.as_str()).unwrap_or_default();
+            headers.push_str(&format!("header_{name}\t{value}\n"));
+        }
+        tracing::info!(
+            msg = "query stats",
+            tenant = tenants.join("|"),
+            method = %request.method,
+            traceID = "",
+            url,
+            duration = %go_duration(started),
+            response_size = body.len(),
+            status = status.as_u16(),
+            error = error.as_deref(),
+            named_fields = headers,
+        );
+    }
+
+    async fn trace_by_id(
+        &self,
+        request: &RequestContext,
+        tenants: &[String],
+        v2: bool,
+    ) -> Response {
         let pairs = query::pairs(request.query());
         let id = request.params.get("traceID").unwrap_or_default();
         let params = match parse_trace_by_id(id, &pairs, v2) {
@@ -88,9 +147,9 @@ impl Api {
         };
         let form = accept::form(request.header("accept"));
         let joined = tenants.join("|");
-        tracing::debug!(msg = "trace id request", tenant = %joined, traceID = %params.trace_id);
+        tracing::info!(msg = "trace id request", tenant = %joined, traceID = %params.trace_id);
         let started = Instant::now();
-        let work = self.find_and_answer(&tenants, &params, v2, form, &joined);
+        let work = self.find_and_answer(tenants, &params, v2, form, &joined);
         let bound = self.deps.api_timeout;
         let response = if bound.is_zero() {
             work.await
@@ -102,7 +161,7 @@ impl Api {
                 )
             })
         };
-        tracing::debug!(
+        tracing::info!(
             msg = "trace id response",
             tenant = %joined,
             traceID = %params.trace_id,
@@ -174,6 +233,11 @@ impl Api {
             inspected_bytes,
         })
     }
+}
+
+/// A duration as the other lines write it.
+fn go_duration(since: Instant) -> vivace_config::types::Duration {
+    vivace_config::types::Duration::from_nanos(since.elapsed().as_nanos() as i64)
 }
 
 struct Found {

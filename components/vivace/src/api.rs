@@ -4,9 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ::http::Method;
+use ::http::{HeaderName, Method};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use regex::Regex;
 use vivace_model::TraceId;
 use vivace_protocol::trace::Fragment;
 use vivace_query_frontend::{self as query_frontend, SourceError, TraceSource};
@@ -16,6 +17,7 @@ use vivace_shards::http::{Methods, Router};
 
 use crate::limits::ShardLimits;
 use crate::node::Node;
+use crate::request_log::RequestLog;
 use crate::settings::span;
 use crate::shard::FIRST_TENANT;
 use crate::status;
@@ -63,6 +65,18 @@ pub fn router(node: &Arc<Node>, limits: &Rc<ShardLimits>, late: &Late) -> Result
         duration_slo: span(slo.duration_slo),
         throughput_bytes_slo: slo.throughput_bytes_slo,
         first_tenant: FIRST_TENANT.to_owned(),
+        url_deny_list: frontend
+            .url_deny_list
+            .iter()
+            .map(|pattern| Regex::new(pattern))
+            .collect::<Result<_, _>>()?,
+        log_headers: frontend
+            .log_query_request_headers
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty())
+            .map(HeaderName::try_from)
+            .collect::<Result<_, _>>()?,
         traces: Rc::new(late.clone()),
         tenants: Rc::new(QueryTenants {
             multitenancy: config.is_multitenant(),
@@ -75,16 +89,26 @@ pub fn router(node: &Arc<Node>, limits: &Rc<ShardLimits>, late: &Late) -> Result
         router = router.add_route(route);
     }
     router = status::add_routes(router, node);
+    router = router
+        .prefix(&config.server.http_path_prefix)
+        .log(Rc::new(RequestLog::new(&config.server)));
     if config.stream_over_http_enabled {
         router = router.mount_grpc(grpc_server(node)?);
     }
     Ok(router)
 }
 
-/// Only `/ready`, for probes (`internal_server`).
+/// For probes (`internal_server`): `/ready`, and `/metrics` if it is asked for.
 pub fn internal_router(node: &Arc<Node>) -> Router {
+    let server = &node.config.internal_server.server;
+    let mut router = Router::new()
+        .prefix(&server.http_path_prefix)
+        .log(Rc::new(RequestLog::new(server)));
+    if server.register_instrumentation {
+        router = status::add_metrics(router);
+    }
     let node = Arc::clone(node);
-    Router::new().route(
+    router.route(
         Methods::only(&[Method::GET]),
         "/ready",
         "ready",
@@ -96,6 +120,7 @@ pub fn internal_router(node: &Arc<Node>) -> Router {
 pub fn grpc_server(node: &Arc<Node>) -> Result<grpc::Server, BoxError> {
     let server = grpc::Server::new()
         .max_recv_message_bytes(node.config.server.grpc_server_max_recv_msg_size)
+        .max_send_message_bytes(node.config.server.grpc_server_max_send_msg_size)
         .health(node.health.clone())
         .reflection(DESCRIPTORS)?;
     Ok(server)

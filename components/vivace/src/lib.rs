@@ -10,6 +10,7 @@ mod metrics;
 mod modules;
 mod node;
 mod process;
+mod request_log;
 mod settings;
 mod shard;
 mod status;

@@ -3,6 +3,7 @@
 //! Lines go through a bounded queue to a thread of their own, so that a slow terminal never stalls a shard;
 //! when the queue is full, lines are dropped and never wait.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
@@ -82,7 +83,7 @@ where
             fields
                 .rest
                 .iter()
-                .map(|(key, value)| (*key, value.as_str())),
+                .map(|(key, value)| (key.as_ref(), value.as_str())),
         );
         match self.format {
             Format::Logfmt => write_logfmt(&mut line, pairs),
@@ -95,14 +96,19 @@ where
 #[derive(Default)]
 struct Fields {
     message: String,
-    rest: Vec<(&'static str, String)>,
+    rest: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Fields {
     fn push(&mut self, field: &Field, value: String) {
         match field.name() {
             "message" | "msg" => self.message = value,
-            name => self.rest.push((name, value)),
+            // Fields whose names are known at run time only: `name<tab>value` lines.
+            "named_fields" => self.rest.extend(value.lines().filter_map(|line| {
+                let (name, value) = line.split_once('\t')?;
+                Some((Cow::Owned(name.to_owned()), value.to_owned()))
+            })),
+            name => self.rest.push((Cow::Borrowed(name), value)),
         }
     }
 }

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use ::http::{HeaderName, HeaderValue};
 use vivace_config::Config;
 use vivace_config::blocks::distributor::LogSpans;
 use vivace_config::blocks::process::{DiskDriver, NetDriver};
+use vivace_config::blocks::receivers::HttpReceiver;
+use vivace_config::types::Secret;
 use vivace_distributor as distributor;
 use vivace_ingest_log as ingest_log;
 use vivace_live_store as live_store;
+use vivace_shards::http::compression::Encoding;
 use vivace_shards::runtime::{self, DiskChoice, DriverChoice};
+
+use crate::listeners::OtlpHttp;
 
 /// Live data of the process when no memory limit was configured: a server beside others should not take what it can.
 const LIVE_BYTES_WITHOUT_LIMIT: u64 = 512 << 20;
@@ -29,6 +35,7 @@ pub fn runtime(config: &Config, memory_limit_bytes: u64) -> runtime::Config {
             DiskDriver::Auto => DiskChoice::Auto,
             DiskDriver::IoUring => DiskChoice::Uring,
             DiskDriver::Pwrite => DiskChoice::Pwrite,
+            DiskDriver::Glommio => DiskChoice::Glommio,
         },
         memory_limit_bytes,
         ..runtime::Config::default()
@@ -93,6 +100,51 @@ pub fn distributor(config: &Config) -> distributor::Config {
         },
         ..distributor::Config::default()
     }
+}
+
+/// A header that a receiver shall send and can't.
+#[derive(Debug, thiserror::Error)]
+#[error("distributor.receivers: the header {name:?} of response_headers cannot be sent: {why}")]
+pub struct HeaderError {
+    name: String,
+    why: ::http::Error,
+}
+
+/// An OTLP/HTTP receiver.
+pub fn http_receiver(receiver: &HttpReceiver) -> Result<OtlpHttp, HeaderError> {
+    let header = |(name, value): (&String, &Secret)| {
+        let checked = || -> Result<_, ::http::Error> {
+            Ok((
+                HeaderName::try_from(name.as_str())?,
+                HeaderValue::try_from(value.reveal())?,
+            ))
+        };
+        checked().map_err(|why| HeaderError {
+            name: name.clone(),
+            why,
+        })
+    };
+    let response_headers = receiver.response_headers.iter().map(header);
+    let algorithms = &receiver.compression_algorithms;
+    let encodings = algorithms.iter().filter_map(|name| Encoding::parse(name));
+    let cors = receiver.cors.as_ref().map(|cors| distributor::Cors {
+        origins: cors.allowed_origins.clone(),
+        headers: cors.allowed_headers.clone(),
+        exposed: cors.exposed_headers.clone(),
+        max_age: cors.max_age,
+    });
+    let read_timeout = span(receiver.read_timeout);
+    Ok(OtlpHttp {
+        max_body_bytes: usize::try_from(receiver.max_body_bytes()).unwrap_or(usize::MAX),
+        receiver: distributor::HttpReceiver {
+            traces_path: receiver.traces_url_path.clone(),
+            encodings: (!algorithms.is_empty()).then(|| encodings.collect()),
+            read_timeout: (!read_timeout.is_zero()).then_some(read_timeout),
+            response_headers: response_headers.collect::<Result<_, _>>()?,
+            keep_alive: receiver.keep_alives_enabled,
+            cors: cors.filter(|cors| !cors.origins.is_empty()),
+        },
+    })
 }
 
 /// A duration of the configuration; negative ones count as zero.

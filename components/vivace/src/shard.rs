@@ -228,9 +228,12 @@ impl Shard {
             .filter(|one| one.surface.is_ingest())
         {
             let mut config = settings::distributor(&self.node.config);
-            match listener.surface {
-                Surface::OtlpHttp(largest) => config.http_max_body_bytes = largest,
-                Surface::OtlpGrpc(largest) => config.grpc_max_message_bytes = largest,
+            match &listener.surface {
+                Surface::OtlpHttp(http) => {
+                    config.http_max_body_bytes = http.max_body_bytes;
+                    config.http = http.receiver.clone();
+                }
+                Surface::OtlpGrpc(largest) => config.grpc_max_message_bytes = *largest,
                 _ => {}
             }
             let limits = Rc::clone(&self.limits);
@@ -318,12 +321,12 @@ fn serve(
             address: listener.address,
             source,
         })?;
-    let serving = http::serve(
-        socket,
-        Rc::new(router),
-        listener.options.clone(),
-        stop.clone(),
-    );
+    let mut options = listener.options.clone();
+    if listener.connection_limit > 0 {
+        // The kernel spreads connections evenly, so that a share for each shard is nearly the whole.
+        options.max_connections = (listener.connection_limit as usize).div_ceil(shard_count());
+    }
+    let serving = http::serve(socket, Rc::new(router), options, stop.clone());
     Ok(spawn(listener.options.class, async move {
         let outcome = serving.await;
         if let Err(error) = &outcome {

@@ -86,15 +86,21 @@ pub fn add_routes(router: Router, node: &Arc<Node>) -> Router {
             },
         );
     if node.config.server.register_instrumentation {
-        router = router.route(get(), "/metrics", "metrics", async |_| {
-            response::with_type(
-                StatusCode::OK,
-                "text/plain; version=0.0.4; charset=utf-8",
-                metrics::render(),
-            )
-        });
+        router = add_metrics(router);
     }
     router
+}
+
+/// Adds `/metrics`.
+pub fn add_metrics(router: Router) -> Router {
+    let get = Methods::only(&[Method::GET]);
+    router.route(get, "/metrics", "metrics", async |_| {
+        response::with_type(
+            StatusCode::OK,
+            "text/plain; version=0.0.4; charset=utf-8",
+            metrics::render(),
+        )
+    })
 }
 
 /// `/ready` (observability.md §5.1).

@@ -141,7 +141,7 @@ block! {
         max_grpc_streaming_packet_size: usize = 1_048_576;
         /// Regular expressions of URLs that are refused.
         url_deny_list: Vec<String>;
-        /// Request headers that are passed to the queriers.
+        /// Accepted: queriers are in this process and see all headers.
         allowed_headers: Vec<String>;
         /// Names of query rewrites that are left out.
         skip_ast_transformations: Vec<String>;

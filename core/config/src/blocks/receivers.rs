@@ -73,9 +73,9 @@ block! {
 block! {
     /// How often clients may ping.
     pub struct KeepaliveEnforcement {
-        /// Least time between two pings; 0 = 5m.
+        /// Accepted: pings are always answered, and never too many.
         min_time: Duration;
-        /// Whether they may ping without a call.
+        /// Accepted: they always may.
         permit_without_stream: bool;
     }
 }
@@ -98,11 +98,11 @@ block! {
         tls: Option<ReceiverTls>;
         /// Largest message, in MiB; 0 = 4.
         max_recv_msg_size_mib: u64;
-        /// Most calls at once on one connection; 0 = no limit.
+        /// Most calls at once on one connection; 0 = 1000, which is also the most.
         max_concurrent_streams: u32;
-        /// Bytes of a connection's read buffer; 0 = chosen by the library.
+        /// Accepted without effect: buffers are chosen by Vivace.
         read_buffer_size: u64 = 524_288;
-        /// Bytes of a connection's write buffer; 0 = chosen by the library.
+        /// Accepted without effect: buffers are chosen by Vivace.
         write_buffer_size: u64;
         keepalive: Option<Keepalive>;
         /// Not supported.
@@ -164,7 +164,7 @@ block! {
         include_metadata: bool;
         /// Headers of every answer.
         response_headers: BTreeMap<String, Secret>;
-        /// Encodings that are accepted; empty = all.
+        /// Encodings that are accepted, "" for none; empty = all.
         compression_algorithms: Vec<String>;
         /// Longest time in which a request must have been read; 0 = no limit.
         read_timeout: Duration;

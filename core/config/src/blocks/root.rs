@@ -34,7 +34,7 @@ block! {
         stream_over_http_enabled: bool;
         /// Prefix of the API's paths; starts with a slash.
         http_api_prefix: String;
-        /// Export metrics of the runtime.
+        /// Accepted: Vivace has no Go runtime, and always exports the metrics of its own.
         enable_go_runtime_metrics: bool;
         /// Accepted without effect.
         span_profiling: bool;

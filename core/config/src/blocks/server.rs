@@ -61,23 +61,23 @@ block! {
 block! {
     /// The HTTP and gRPC listeners of the process, and its log.
     pub struct Server {
-        /// Network of the HTTP listener.
+        /// Network of the HTTP listener: tcp, tcp4 or tcp6.
         http_listen_network: String = "tcp".into();
         /// Address of the HTTP listener; empty = all.
         http_listen_address: String;
         /// Port of the HTTP listener.
         http_listen_port: u16 = 3200;
-        /// Most connections of the HTTP listener; 0 = no limit.
+        /// Most connections of the HTTP listener, shared out evenly over the shards; 0 = 10000 on each shard.
         http_listen_conn_limit: u32;
-        /// Network of the gRPC listener.
+        /// Network of the gRPC listener: tcp, tcp4 or tcp6.
         grpc_listen_network: String = "tcp".into();
         /// Address of the gRPC listener; empty = all.
         grpc_listen_address: String;
         /// Port of the gRPC listener.
         grpc_listen_port: u16 = 9095;
-        /// Most connections of the gRPC listener; 0 = no limit.
+        /// Most connections of the gRPC listener, shared out evenly over the shards; 0 = 10000 on each shard.
         grpc_listen_conn_limit: u32;
-        /// Export the most streams of a connection as a metric.
+        /// Accepted without effect.
         grpc_collect_max_streams_by_conn: bool = true;
         /// Read the PROXY protocol's header on both listeners.
         proxy_protocol_enabled: bool;
@@ -91,7 +91,7 @@ block! {
         register_instrumentation: bool = true;
         /// Use gRPC codes in the status label of metrics.
         report_grpc_codes_in_instrumentation_label_enabled: bool;
-        /// Longest wait for requests at shutdown.
+        /// Longest wait for requests at shutdown; at most 10s of it, so that a stop ends in time.
         graceful_shutdown_timeout: Duration = secs(30);
         /// Longest time in which a request must have been read.
         http_server_read_timeout: Duration = secs(30);
@@ -107,7 +107,7 @@ block! {
         grpc_server_max_recv_msg_size: usize = 16_777_216;
         /// Largest gRPC message that is sent, in bytes.
         grpc_server_max_send_msg_size: usize = 16_777_216;
-        /// Most gRPC calls at once on one connection; 0 = no limit.
+        /// Most gRPC calls at once on one connection; 0 = 1000, which is also the most.
         grpc_server_max_concurrent_streams: u32 = 100;
         /// A gRPC connection without calls is closed after this time.
         grpc_server_max_connection_idle: Duration = Duration::MAX;
@@ -119,13 +119,13 @@ block! {
         grpc_server_keepalive_time: Duration = hours(2);
         /// A gRPC connection that does not answer a ping for this time is closed.
         grpc_server_keepalive_timeout: Duration = secs(20);
-        /// Least time between two pings of a gRPC client.
+        /// Accepted: pings are always answered, and never too many.
         grpc_server_min_time_between_pings: Duration = secs(10);
-        /// Whether a gRPC client may ping without a call.
+        /// Accepted: it always may.
         grpc_server_ping_without_stream_allowed: bool = true;
         /// Workers for gRPC calls; accepted, calls run on the shards.
         grpc_server_num_workers: u32;
-        /// Export sizes of gRPC messages as metrics.
+        /// Accepted: sizes of messages are always exported.
         grpc_server_stats_tracking_enabled: bool = true;
         /// Re-use buffers of gRPC messages; accepted, buffers are always re-used.
         grpc_server_recv_buffer_pools_enabled: bool;
@@ -141,17 +141,17 @@ block! {
         log_source_ips_header: String;
         /// Regular expression that finds the address in `log_source_ips_header`.
         log_source_ips_regex: String;
-        /// Log the headers of requests.
+        /// Log the headers of requests, except those that hold secrets.
         log_request_headers: bool;
         /// Log requests at level info instead of debug.
         log_request_at_info_level_enabled: bool;
-        /// Headers that are not logged, with commas.
+        /// Further headers that are not logged, with commas.
         log_request_exclude_headers_list: String;
         /// Add the headers of requests to our own traces.
         trace_request_headers: bool;
         /// Headers that are not added to our own traces, with commas.
         trace_request_exclude_headers_list: String;
-        /// Prefix of every HTTP path.
+        /// Prefix of every HTTP path; starts with a slash.
         http_path_prefix: String;
         cluster_validation: ServerClusterValidation;
     }

@@ -53,6 +53,13 @@ pub fn fatal(config: &Config) -> Vec<Problem> {
     queries(config, &mut found);
     caches(config, &mut found);
     server(&config.server, "server", &mut found);
+    if config.internal_server.enable {
+        server(
+            &config.internal_server.server,
+            "internal_server",
+            &mut found,
+        );
+    }
     process(config, &mut found);
     super::receivers::receivers(config, &mut found);
     ingest_log(config, &mut found);
@@ -130,6 +137,20 @@ fn storage(config: &Config, found: &mut Found) {
 
 fn queries(config: &Config, found: &mut Found) {
     let frontend = &config.query_frontend;
+    let prefix = config.http_api_prefix.as_str();
+    found.add_if(
+        !prefix.is_empty() && !is_path(prefix),
+        "http_api_prefix",
+        format!("{prefix:?} must start with a slash, such as /tempo, and hold no braces"),
+    );
+    for (index, pattern) in frontend.url_deny_list.iter().enumerate() {
+        if let Err(error) = regex::Regex::new(pattern) {
+            let path = format!("query_frontend.url_deny_list[{index}]");
+            found.add(&path, format!("not a regular expression: {error}"));
+        }
+    }
+    let headers = frontend.log_query_request_headers.as_str();
+    header_names("query_frontend.log_query_request_headers", headers, found);
     let (after, cutoff) = (
         frontend.search.query_backend_after,
         frontend.query_end_cutoff,
@@ -144,6 +165,23 @@ fn queries(config: &Config, found: &mut Found) {
         "query_frontend.trace_by_id.query_shards",
         "frontend query shards should be between 2 and 100000 (both inclusive)",
     );
+}
+
+/// A path that can stand in front of others.
+pub(super) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.contains(['{', '}'])
+}
+
+/// Checks a list with commas.
+fn header_names(path: &str, list: &str, found: &mut Found) {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    for name in list.split(',').map(str::trim) {
+        found.add_if(
+            !name.bytes().all(token),
+            path,
+            format!("{name:?} is no header name"),
+        );
+    }
 }
 
 fn caches(config: &Config, found: &mut Found) {
@@ -172,6 +210,46 @@ fn caches(config: &Config, found: &mut Found) {
 }
 
 fn server(server: &Server, path: &str, found: &mut Found) {
+    for (key, network) in [
+        ("http_listen_network", &server.http_listen_network),
+        ("grpc_listen_network", &server.grpc_listen_network),
+    ] {
+        // The internal server has no gRPC listener and so no network for it.
+        found.add_if(
+            !matches!(network.as_str(), "tcp" | "tcp4" | "tcp6" | ""),
+            &format!("{path}.{key}"),
+            format!("{network:?} must be tcp, tcp4 or tcp6"),
+        );
+    }
+    let prefix = server.http_path_prefix.as_str();
+    found.add_if(
+        !prefix.is_empty() && !is_path(prefix),
+        &format!("{path}.http_path_prefix"),
+        format!("{prefix:?} must start with a slash, and hold no braces"),
+    );
+    header_names(
+        &format!("{path}.log_source_ips_header"),
+        &server.log_source_ips_header,
+        found,
+    );
+    header_names(
+        &format!("{path}.log_request_exclude_headers_list"),
+        &server.log_request_exclude_headers_list,
+        found,
+    );
+    if let Err(error) = regex::Regex::new(&server.log_source_ips_regex) {
+        let path = format!("{path}.log_source_ips_regex");
+        found.add(&path, format!("not a regular expression: {error}"));
+    }
+    let pair = (
+        server.log_source_ips_header.is_empty(),
+        server.log_source_ips_regex.is_empty(),
+    );
+    found.add_if(
+        pair.0 != pair.1,
+        &format!("{path}.log_source_ips_header"),
+        "log_source_ips_header and log_source_ips_regex must be set together",
+    );
     for (name, tls) in [
         ("http_tls_config", &server.http_tls_config),
         ("grpc_tls_config", &server.grpc_tls_config),

@@ -102,6 +102,14 @@ fn grpc(listener: &GrpcReceiver, path: &str, found: &mut Found) {
 fn http(listener: &HttpReceiver, path: &str, found: &mut Found) {
     unsupported(&listener.auth, &listener.middlewares, path, found);
     tls(listener.tls.as_ref(), path, found);
+    found.add_if(
+        !super::fatal::is_path(&listener.traces_url_path),
+        &format!("{path}.traces_url_path"),
+        format!(
+            "{:?} must start with a slash, and hold no braces",
+            listener.traces_url_path
+        ),
+    );
     for encoding in &listener.compression_algorithms {
         found.add_if(
             !ENCODINGS.contains(&encoding.as_str()),

@@ -1,9 +1,11 @@
 //! What a configuration asks for that this version does not do yet. Each line goes when its part arrives.
 
 use super::warnings::Warning;
+use crate::blocks::live_store::LiveStore;
 use crate::blocks::object_stores::StoreKind;
-use crate::blocks::receivers::Receiver;
+use crate::blocks::receivers::{OtlpReceiver, Receiver, ReceiverTls};
 use crate::blocks::root::Config;
+use crate::blocks::server::Server;
 
 pub(super) fn unavailable(config: &Config, out: &mut Vec<Warning>) {
     let mut add = |what: &str, then: &str| {
@@ -13,8 +15,11 @@ pub(super) fn unavailable(config: &Config, out: &mut Vec<Warning>) {
         ));
     };
     for (name, receiver) in &config.distributor.receivers.0 {
-        if !matches!(receiver, Receiver::Otlp(_)) {
-            add(&format!("the receiver {name}"), "it is not started");
+        match receiver {
+            Receiver::Otlp(otlp) => {
+                otlp_tls(&format!("distributor.receivers.{name}"), otlp, &mut add)
+            }
+            _ => add(&format!("the receiver {name}"), "it is not started"),
         }
     }
     if !matches!(
@@ -34,16 +39,154 @@ pub(super) fn unavailable(config: &Config, out: &mut Vec<Warning>) {
     if !config.distributor.forwarders.is_empty() {
         add("distributor.forwarders", "spans are not forwarded");
     }
+    if config.distributor.usage.cost_attribution.enabled {
+        add(
+            "distributor.usage.cost_attribution",
+            "/usage_metrics answers 404",
+        );
+    }
     if config.overrides.user_configurable_overrides.enabled {
         add(
             "overrides.user_configurable_overrides",
             "the API of overrides answers 404",
         );
     }
-    if config.internal_server.enable && config.internal_server.server.grpc_listen_port != 0 {
+    queries(config, &mut add);
+    live_store(&config.live_store, &mut add);
+    server("server", &config.server, &mut add);
+    if config.internal_server.enable {
+        if config.internal_server.server.grpc_listen_port != 0 {
+            add(
+                "internal_server.grpc_listen_port",
+                "the internal server speaks HTTP only",
+            );
+        }
+        server("internal_server", &config.internal_server.server, &mut add);
+    }
+    if config.span_profiling {
+        add("span_profiling", "Vivace makes no traces of itself");
+    }
+}
+
+fn queries(config: &Config, add: &mut impl FnMut(&str, &str)) {
+    let by_id = &config.query_frontend.trace_by_id;
+    if by_id.external_enabled {
         add(
-            "internal_server.grpc_listen_port",
-            "the internal server speaks HTTP only",
+            "query_frontend.trace_by_id.external_enabled",
+            "no other store is asked",
         );
+    }
+    let pruning = config.overrides.defaults.read.span_pruning_enabled == Some(true);
+    if by_id.span_pruning_enabled || pruning {
+        add("span pruning", "traces are answered whole");
+    }
+    if config.query_frontend.mcp_server.enabled {
+        add("query_frontend.mcp_server", "/api/mcp answers 404");
+    }
+}
+
+/// Keys about blocks: recent traces are not written to blocks yet.
+fn live_store(live_store: &LiveStore, add: &mut impl FnMut(&str, &str)) {
+    let usual = LiveStore::default();
+    for (key, is_usual) in [
+        (
+            "complete_block_timeout",
+            live_store.complete_block_timeout == usual.complete_block_timeout,
+        ),
+        (
+            "max_block_duration",
+            live_store.max_block_duration == usual.max_block_duration,
+        ),
+        (
+            "max_block_bytes",
+            live_store.max_block_bytes == usual.max_block_bytes,
+        ),
+        (
+            "max_live_traces_bytes",
+            live_store.max_live_traces_bytes == usual.max_live_traces_bytes,
+        ),
+    ] {
+        if !is_usual {
+            add(
+                &format!("live_store.{key}"),
+                "recent traces stay in memory and in the ingest log, within memory.limit and ingest_log.embedded.retention_*",
+            );
+        }
+    }
+}
+
+fn server(path: &str, server: &Server, add: &mut impl FnMut(&str, &str)) {
+    let validation = &server.cluster_validation;
+    for (is_set, key, then) in [
+        (
+            server.proxy_protocol_enabled,
+            "proxy_protocol_enabled",
+            "connections that begin with a PROXY header are refused",
+        ),
+        (
+            server.report_grpc_codes_in_instrumentation_label_enabled,
+            "report_grpc_codes_in_instrumentation_label_enabled",
+            "the status label of gRPC calls is success, error or cancel",
+        ),
+        (
+            server.http_log_closed_connections_without_response_enabled,
+            "http_log_closed_connections_without_response_enabled",
+            "such connections are counted in vivace_connections_cut_total, not logged",
+        ),
+        (
+            server.trace_request_headers,
+            "trace_request_headers",
+            "Vivace makes no traces of itself",
+        ),
+        (
+            validation.grpc.enabled || validation.http.enabled,
+            "cluster_validation",
+            "requests of other clusters are answered too",
+        ),
+    ] {
+        if is_set {
+            add(&format!("{path}.{key}"), then);
+        }
+    }
+}
+
+fn otlp_tls(path: &str, otlp: &OtlpReceiver, add: &mut impl FnMut(&str, &str)) {
+    let protocols = &otlp.protocols;
+    let grpc = protocols.grpc.get().and_then(|grpc| grpc.tls.as_ref());
+    let http = protocols.http.get().and_then(|http| http.tls.as_ref());
+    for (protocol, tls) in [("grpc", grpc), ("http", http)] {
+        let Some(tls) = tls else { continue };
+        let usual = ReceiverTls::default();
+        for (is_usual, key, then) in [
+            (
+                tls.reload_interval == usual.reload_interval,
+                "reload_interval",
+                "certificates are read at start only",
+            ),
+            (
+                !tls.client_ca_file_reload,
+                "client_ca_file_reload",
+                "client_ca_file is read at start only",
+            ),
+            (
+                tls.max_version == usual.max_version,
+                "max_version",
+                "TLS 1.3 is spoken too",
+            ),
+            (
+                tls.curve_preferences.is_empty(),
+                "curve_preferences",
+                "the library chooses",
+            ),
+            (
+                !tls.include_system_ca_certs_pool,
+                "include_system_ca_certs_pool",
+                "only client_ca_file is trusted",
+            ),
+        ] {
+            if !is_usual {
+                add(&format!("{path}.protocols.{protocol}.tls.{key}"), then);
+            }
+        }
     }
 }

@@ -134,11 +134,6 @@ pub fn warnings(config: &Config, is_legacy: bool) -> Vec<Warning> {
         "storage.trace and overrides.user_configurable_overrides.client share one place",
         "give one of them another bucket, prefix or folder",
     );
-    warn_if(
-        !config.http_api_prefix.is_empty() && !config.http_api_prefix.starts_with('/'),
-        "http_api_prefix does not start with a slash",
-        "every path below it answers 404",
-    );
     const TRANSFORMATIONS: &[&str] = &["or_to_in", "all"];
     for name in &config.query_frontend.skip_ast_transformations {
         warn_if(
