@@ -35,7 +35,6 @@ pub fn runtime(config: &Config, memory_limit_bytes: u64) -> runtime::Config {
             DiskDriver::Auto => DiskChoice::Auto,
             DiskDriver::IoUring => DiskChoice::Uring,
             DiskDriver::Pwrite => DiskChoice::Pwrite,
-            DiskDriver::Glommio => DiskChoice::Glommio,
         },
         memory_limit_bytes,
         ..runtime::Config::default()
