@@ -21,7 +21,7 @@ pub fn run(_options: &Options) -> Result<Vec<Measured>, Error> {
     let status = Command::new(&cargo)
         .args(["bench", "--package", "vivace-bench"])
         .args(BENCHES.iter().flat_map(|bench| ["--bench", bench]))
-        .args(["--", "--noplot"])
+        .args(["--", "--noplot", "--quiet"])
         .env("CRITERION_HOME", home.path())
         .stdout(std::process::Stdio::null())
         .status()

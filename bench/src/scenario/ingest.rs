@@ -10,6 +10,10 @@ use crate::load::{Protocol, ReadReport, Report};
 
 /// Traces read back after each load.
 const VERIFIED: usize = 500;
+/// Figures with targets.
+const ACK: &str = "ack p99";
+const CPU: &str = "server CPU";
+const RATE_TARGETS: [(&str, f64); 2] = [(ACK, 10.0), (CPU, 3.0)];
 /// Trace reads per second in the mixed scenario.
 const READS_PER_SECOND: u64 = 100;
 
@@ -77,7 +81,7 @@ pub fn at_rate(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, E
             ("verify", VERIFIED as u64),
         ]),
     )?;
-    let mut measured = common(&report, Some(Target::AtMost(10.0)));
+    let mut measured = common(&report, &RATE_TARGETS);
     measured.extend(reads("trace by id after", report.reads_after.as_ref()));
     Ok(measured)
 }
@@ -100,7 +104,7 @@ pub fn full_speed(scenario: Scenario, options: &Options) -> Result<Vec<Measured>
         "spans/s",
         report.spans_per_second,
     )];
-    measured.extend(common(&report, None));
+    measured.extend(common(&report, &[(CPU, 3.0)]));
     Ok(measured)
 }
 
@@ -118,35 +122,39 @@ pub fn mixed(options: &Options) -> Result<Vec<Measured>, Error> {
             ("reads-per-second", READS_PER_SECOND),
         ]),
     )?;
-    let mut measured = common(&report, Some(Target::AtMost(10.0)));
+    let mut measured = common(&report, &[(ACK, 10.0)]);
     measured.extend(reads("trace by id beside", report.reads_beside.as_ref()));
     Ok(measured)
 }
 
-fn common(report: &Report, ack_p99: Option<Target>) -> Vec<Measured> {
-    let mut measured = vec![
-        Measured::new("ack p50", "ms", report.ack_ms.p50),
-        Measured::new("ack p99", "ms", report.ack_ms.p99).target(ack_p99),
-        Measured::new("ack p99.9", "ms", report.ack_ms.p999),
-        Measured::new("of that, generator late p99", "ms", report.waited_ms.p99),
+/// What every load tells, with the targets that count in this scenario.
+fn common(report: &Report, targets: &[(&str, f64)]) -> Vec<Measured> {
+    let not = report.refused + report.failed + report.dropped;
+    let mut figures = vec![
+        ("ack p50", "ms", report.ack_ms.p50),
+        (ACK, "ms", report.ack_ms.p99),
+        ("ack p99.9", "ms", report.ack_ms.p999),
+        ("of that, generator late p50", "ms", report.waited_ms.p50),
+        ("of that, generator late p99", "ms", report.waited_ms.p99),
+        ("requests refused, failed, dropped", "", not as f64),
     ];
     if let Some(server) = &report.server {
-        let cpu = Measured::new("server CPU", "us/span", server.cpu_us_per_item);
-        measured.push(cpu.target(Some(Target::AtMost(3.0))));
-        measured.push(Measured::new("server CPUs busy", "", server.cores));
-        measured.push(Measured::new("server RSS", "MiB", server.rss_mib));
-        measured.push(Measured::new("server peak RSS", "MiB", server.peak_rss_mib));
+        figures.extend([
+            (CPU, "us/span", server.cpu_us_per_item),
+            ("server CPUs busy", "", server.cores),
+            ("server RSS", "MiB", server.rss_mib),
+            ("server peak RSS", "MiB", server.peak_rss_mib),
+        ]);
     }
     if let Some(generator) = &report.generator {
-        let cpu = generator.cpu_us_per_item;
-        measured.push(Measured::new("generator CPU", "us/span", cpu));
+        figures.push(("generator CPU", "us/span", generator.cpu_us_per_item));
     }
-    let not = report.refused + report.failed + report.dropped;
-    measured.push(
-        Measured::new("requests refused, failed, dropped", "", not as f64)
-            .target(Some(Target::AtMost(0.0))),
-    );
-    measured
+    let measured = figures.into_iter().map(|(name, unit, value)| {
+        let target = targets.iter().find(|(of, _)| *of == name);
+        let target = target.map(|(_, most)| Target::AtMost(*most));
+        Measured::new(name, unit, value).target(target)
+    });
+    measured.collect()
 }
 
 fn reads(name: &str, reads: Option<&ReadReport>) -> Vec<Measured> {
