@@ -154,8 +154,9 @@ fn build_resource(service: usize) -> Resource {
 fn build_span(random: &mut Random, shape: Shape, trace: usize, index: usize) -> Span {
     let slot = (trace * shape.spans_per_trace + index) as u32;
     let parent = (index > 0).then(|| (trace * shape.spans_per_trace + (index - 1) / 2) as u32);
-    let ago =
-        900_000_000 - (index as u32) * 20_000_000 % 800_000_000 - random.below(9_000_000) as u32;
+    let ago = 900_000_000
+        - (index as u64 * 20_000_000 % 800_000_000) as u32
+        - random.below(9_000_000) as u32;
     let length = 1_000_000 + random.below(40_000_000) as u32;
     let method = random.pick(&METHODS);
     let route = random.pick(&ROUTES);
