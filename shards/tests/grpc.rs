@@ -59,6 +59,14 @@ fn messages_over_the_limit_are_refused() {
             error.message(),
             "grpc: received message after decompression larger than max 8388608"
         );
+        let error = unary(&client, "/test.Echo/Twice", patterned(5 * MIB))
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(
+            error.message(),
+            "trying to send message larger than max (10485760 vs. 8388608)"
+        );
         unary(&client, "/test.Echo/Echo", patterned(10))
             .await
             .unwrap();

@@ -61,7 +61,7 @@ fn run(invocation: &Invocation) -> ExitCode {
         }
         let all_well = loaded.warnings.is_empty();
         return if all_well {
-            ExitCode::SUCCESS
+            print("the configuration is valid, without warnings\n")
         } else {
             ExitCode::FAILURE
         };
@@ -164,7 +164,9 @@ fn health(url: &str) -> ExitCode {
 fn get(url: &str) -> Result<(u16, String), BoxError> {
     let rest = url
         .strip_prefix("http://")
-        .ok_or("only http:// URLs can be asked")?;
+        .ok_or(
+            "only http:// URLs can be asked; when server.http_tls_config is set, enable internal_server and ask its port, as with -health.url=http://localhost:3101/ready",
+        )?;
     let (host, path) = rest
         .split_once('/')
         .map_or((rest, String::new()), |(host, path)| {

@@ -61,7 +61,7 @@ impl std::error::Error for Problems {}
 /// Why no configuration came out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The command line is wrong. `usage` is the help text to print after the message.
+    /// The command line is wrong. `usage` is what to print after the message.
     #[error("{message}")]
     Usage { message: String, usage: String },
     /// `${…}` in the text is malformed.

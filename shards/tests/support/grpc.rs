@@ -81,6 +81,10 @@ pub fn methods(cancelled: &Cancelled) -> Server {
     let (unary, streams) = (cancelled.clone(), cancelled.clone());
     Server::new()
         .max_recv_message_bytes(8 * MIB)
+        .max_send_message_bytes(8 * MIB)
+        .unary("/test.Echo/Twice", async |call: Call| {
+            Ok(call.message.repeat(2).into())
+        })
         .unary("/test.Echo/Echo", async |call: Call| Ok(call.message))
         .run_in(Class::Query)
         .unary("/test.Echo/InQuery", async |call: Call| Ok(call.message))

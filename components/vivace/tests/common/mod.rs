@@ -55,6 +55,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// A header's value; empty when it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -239,6 +244,11 @@ impl Server {
         answer(request.call()?)
     }
 
+    /// Any method on the query API, without a body.
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+        send(method, &self.url(path), headers)
+    }
+
     /// Posts an OTLP protobuf body to the HTTP receiver.
     pub fn post_otlp(&self, body: &[u8]) -> Result<Answer> {
         self.post(
@@ -322,8 +332,19 @@ pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(60)))
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .build()
         .into()
+}
+
+/// Any method on any URL, without a body.
+pub fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    answer(agent().run(request.body(())?)?)
 }
 
 pub fn answer(response: ureq::http::Response<ureq::Body>) -> Result<Answer> {

@@ -1,6 +1,6 @@
 //! Arguments → what is asked for.
 
-use super::help::help;
+use super::help::{USAGE, help};
 use super::table::{Flag, flags};
 use crate::blocks::root::Config;
 use crate::error::Error;
@@ -53,7 +53,7 @@ impl Command {
         let flags = flags();
         let usage = |message: String| Error::Usage {
             message,
-            usage: help(&flags),
+            usage: USAGE.to_string(),
         };
         let mut invocation = Invocation::default();
         let (mut is_help, mut is_version, mut is_health) = (false, false, false);

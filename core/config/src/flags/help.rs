@@ -30,6 +30,10 @@ const GROUPS: &[(&str, &str)] = &[
     ("memberlist", "Cluster"),
 ];
 
+/// What stands under a message about a wrong command line: short enough that the message stays in sight.
+pub const USAGE: &str =
+    "Usage: vivace [-config.file=FILE] [flags]\nvivace -help lists all flags.\n";
+
 /// All flags by group, with defaults.
 pub fn help(flags: &[Flag]) -> String {
     let mut groups: BTreeMap<usize, Vec<&Flag>> = BTreeMap::new();
@@ -55,8 +59,12 @@ pub fn help(flags: &[Flag]) -> String {
     }
     let mut out = String::from(
         "Usage: vivace [-config.file=FILE] [flags]\n\n\
+         Without flags everything runs on this machine: OTLP on localhost:4317 (gRPC) and localhost:4318 (HTTP), queries on\n\
+         http://localhost:3200, data under ./data.\n\n\
+         FILE is YAML, as for Tempo. -config.file=FILE -config.verify=true says what is wrong or doubtful in it; a running\n\
+         server prints all keys under /status/config, and their defaults under /status/config?mode=defaults.\n\n\
          Flags take one dash or two, and their value after `=` or as the next argument; boolean flags only after `=`.\n\
-         Flags win over the file. Every key of the file is described in the documentation.\n",
+         Flags win over the file. In brackets stands the key of the file that a flag sets.\n",
     );
     for (position, flags) in groups {
         // Writing to a String cannot fail.
@@ -66,7 +74,11 @@ pub fn help(flags: &[Flag]) -> String {
                 "" | "[]" | "{}" | "null" => String::new(),
                 default => format!(" (default {default})"),
             };
-            let _ = writeln!(out, "  -{}{default}\n        {}", flag.name, flag.doc);
+            let key = match flag.path.as_str() {
+                "" => String::new(),
+                path => format!(" [{path}]"),
+            };
+            let _ = writeln!(out, "  -{}{default}\n        {}{key}", flag.name, flag.doc);
         }
     }
     out
