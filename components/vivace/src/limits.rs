@@ -122,6 +122,7 @@ fn path(config: &Config) -> Option<PathBuf> {
     (!path.is_empty()).then(|| path.into())
 }
 
+/// Blocks: called before the shards start, and from then on beside them.
 fn read(path: &Path, config: &Config, expand_env: bool) -> Result<TenantFile, LimitsError> {
     let fail = |source| LimitsError::Read {
         path: path.to_owned(),

@@ -330,7 +330,7 @@ fn resolve(name: &'static str, bound: &Bound) -> Result<SocketAddr, ListenError>
 /// Shards share a port with SO_REUSEPORT, and so would a second process: refuse a port that somebody else has.
 ///
 /// The sockets of a process that was killed can live on for a moment, while the kernel takes its rings apart; and as
-/// long as they do, they would get a share of the connections. So this waits for them.
+/// long as they do, they would get a share of the connections. So this waits for them, before any shard has started.
 pub fn refuse_ports_in_use(listeners: &[Listener]) -> Result<(), ListenError> {
     let until = Instant::now() + PORT_WAIT_MAX;
     for listener in listeners {

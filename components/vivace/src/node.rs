@@ -55,7 +55,7 @@ impl Node {
     ) -> Result<Self, LimitsError> {
         Ok(Self {
             shards,
-            memory_limit: settings::memory_limit(&config),
+            memory_limit: settings::budgets(settings::memory_limit(&config)),
             listeners,
             limits: Arc::new(SharedLimits::start(Arc::clone(&config), expand_env)?),
             modules: Modules::new(shards),

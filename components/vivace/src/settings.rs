@@ -152,6 +152,7 @@ pub fn span(duration: vivace_config::types::Duration) -> Duration {
 }
 
 /// The memory that budgets share: the configured limit, or a part of what the cgroup or the machine has.
+/// Reads files: called before the shards start.
 pub fn memory_limit(config: &Config) -> u64 {
     if config.memory.limit.0 > 0 {
         return config.memory.limit.0;
