@@ -1,0 +1,1 @@
+//! Cuts a partition's log into blocks and uploads them; see README.md.

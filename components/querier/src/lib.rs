@@ -1,0 +1,1 @@
+//! Finds traces in blocks; see README.md.

@@ -1,0 +1,1 @@
+//! Object stores and the blocklist; see README.md.

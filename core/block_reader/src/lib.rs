@@ -1,0 +1,1 @@
+//! Reads vParquet blocks over byte ranges; see README.md.

@@ -1,0 +1,1 @@
+//! Writes vParquet blocks from SpanBatches; see README.md.
