@@ -22,6 +22,7 @@ pub mod time;
 pub mod tls;
 
 mod context;
+pub mod event;
 mod exec;
 mod stats;
 

@@ -1,1 +1,18 @@
-//! Cuts a partition's log into blocks and uploads them; see README.md.
+//! Cuts a partition's log into sections and turns each into blocks in the bucket; see README.md.
+
+mod aside;
+mod build;
+mod config;
+mod error;
+mod limits;
+mod metrics;
+mod sections;
+mod service;
+mod source;
+mod upload;
+
+pub use config::{BlockOptions, Config};
+pub use error::Error;
+pub use sections::{Reason, Section};
+pub use service::{BlockBuilder, Deps, clean_folder};
+pub use source::{BoxError, Bucket, Record, Source, UploadStream};

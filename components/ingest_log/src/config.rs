@@ -26,6 +26,9 @@ pub struct Config {
     pub commit_delay: Duration,
     /// Space that a new segment has to leave free.
     pub min_free_bytes: u64,
+    /// No segment is begun that would make the whole log larger, and appends are refused until consumer groups have
+    /// committed and retention has made room; 0 = no limit. Each partition has its equal part, and at least three segments.
+    pub max_bytes: u64,
     /// Segments are deleted, oldest first, while the whole log is larger; 0 = never for that reason.
     pub retention_bytes: u64,
     /// Segments are deleted when their newest record is older; zero = never for that reason.
@@ -53,6 +56,7 @@ impl Default for Config {
             max_pending_bytes: 64 << 20,
             commit_delay: Duration::ZERO,
             min_free_bytes: 64 << 20,
+            max_bytes: 0,
             retention_bytes: 0,
             retention_age: Duration::from_secs(24 * 3600),
             pin_groups: Vec::new(),

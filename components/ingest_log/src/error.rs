@@ -36,6 +36,16 @@ pub enum Error {
     },
 
     #[error(
+        "ingest log: partition {partition} has {used_bytes} bytes on the disk, its limit is {limit_bytes}: \
+         what is in it has to be taken over first"
+    )]
+    Full {
+        partition: u32,
+        used_bytes: u64,
+        limit_bytes: u64,
+    },
+
+    #[error(
         "ingest log: partition {partition} has {pending_bytes} bytes waiting for the disk \
          (limit {limit_bytes})"
     )]
@@ -80,7 +90,9 @@ impl Error {
     /// Whether the same call can succeed later, without a change of its arguments or a restart.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Error::DiskFull { .. } | Error::Busy { .. } | Error::Io { .. } => true,
+            Error::DiskFull { .. } | Error::Full { .. } | Error::Busy { .. } | Error::Io { .. } => {
+                true
+            }
             // The process is going down: a client does well to try again, elsewhere or later.
             Error::Closed => true,
             Error::Config(_)

@@ -67,6 +67,7 @@ impl Service {
         tasks.others.push(spawn(Class::Background, scrub(all)));
         Ok(Handle {
             inner: Rc::new(Inner {
+                log_id: meta.salt,
                 count: meta.partitions,
                 partitions,
                 tasks: RefCell::new(tasks),
@@ -98,6 +99,7 @@ pub struct Handle {
 }
 
 struct Inner {
+    log_id: u64,
     count: u32,
     partitions: BTreeMap<u32, Rc<Partition>>,
     tasks: RefCell<Tasks>,
@@ -114,6 +116,12 @@ impl Handle {
     /// Partitions of the whole log.
     pub fn partitions(&self) -> u32 {
         self.inner.count
+    }
+
+    /// A random number that this log got when it was made. Offsets mean something together with it only: another log
+    /// in the same place begins at 0 again.
+    pub fn log_id(&self) -> u64 {
+        self.inner.log_id
     }
 
     /// The partitions of this shard. The other methods take these only.

@@ -9,7 +9,7 @@ mod config;
 mod corruption;
 mod dir;
 mod error;
-mod event;
+
 pub mod frame;
 mod groups;
 mod handle;

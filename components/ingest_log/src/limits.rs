@@ -47,3 +47,6 @@ pub const PREPARE_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Most partitions of one log.
 pub const MAX_PARTITIONS: u32 = 10_000;
+
+/// Segments that a partition may always have, whatever `max_bytes` is.
+pub const LEAST_SEGMENTS: u64 = 3;

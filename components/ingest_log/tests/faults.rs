@@ -219,6 +219,45 @@ fn retention_makes_room_on_a_full_disk() {
 }
 
 #[test]
+fn a_full_log_refuses_until_its_groups_have_committed() {
+    let sim = Sim::new(1);
+    simulate(&sim, |_| async move {
+        let config = Config {
+            max_bytes: 100 << 10,
+            retention_bytes: 1,
+            retention_interval: Duration::from_millis(200),
+            pin_groups: vec!["blocks".into()],
+            ..config("/log")
+        };
+        let handle = start(&config).await.expect("start");
+        let mut count = 0;
+        let refused = loop {
+            match handle.append(0, record(count, 3_000)).await {
+                Ok(_) => count += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(refused.is_retryable());
+        assert!(
+            matches!(refused, Error::Full { used_bytes, limit_bytes: 102_400, .. } if used_bytes > 80 << 10),
+            "{refused}"
+        );
+        time::sleep(Duration::from_secs(3)).await;
+        let still = handle.append(0, record(count, 3_000)).await;
+        assert!(matches!(still, Err(Error::Full { .. })), "pinned");
+        handle.commit(0, "blocks", count).await.expect("commit");
+        time::sleep(Duration::from_secs(3)).await;
+        for id in count..count + 10 {
+            handle
+                .append(0, record(id, 3_000))
+                .await
+                .expect("room again");
+        }
+        handle.close().await;
+    });
+}
+
+#[test]
 fn a_start_that_fails_can_be_repeated() {
     let operations = [
         Operation::Open,

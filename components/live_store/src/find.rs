@@ -111,7 +111,7 @@ impl Store {
                 offset,
                 source,
             })?;
-            // Gone: retention was faster. The same trace, asked for a moment later, would not have it either.
+            // Gone: the log deletes what is in listed blocks, and those are asked after this store.
             let Some(payload) = payload else { continue };
             total += payload.len() as u64;
             self.inner.shared.metrics.read_back.inc();

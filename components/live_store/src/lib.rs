@@ -21,7 +21,7 @@ pub use config::Config;
 pub use error::{BoxError, Error};
 pub use replay::{RecordSource, Replayed};
 pub use shared::{Reason, Shared};
-pub use store::{RecordReader, Store};
+pub use store::{Held, RecordReader, Store};
 pub use tracker::{Ages, TraceLimits};
 
 #[cfg(test)]

@@ -1,22 +1,11 @@
 //! The metrics of the process that have no tenant (observability.md §2.3), there with zeros from the start: scrapers take a missing name
-//! for a fault. Those of block cutting and flushing are counted by later stages of the same component.
+//! for a fault. Those of cutting blocks and uploading them are counted by the block builder.
 
 use prometheus::{Gauge, IntGauge, IntGaugeVec};
 use vivace_shards::metrics::{
     self, DURATION_BUCKETS, counter, counter_vec, float_counter_vec, float_gauge, gauge, gauge_vec,
     histogram,
 };
-
-/// 64 KiB to 4 GiB.
-const SIZE_BUCKETS: &[f64] = &[
-    65536.0,
-    1048576.0,
-    16777216.0,
-    67108864.0,
-    268435456.0,
-    1073741824.0,
-    4294967296.0,
-];
 
 pub(crate) struct Metrics {
     pub ready: IntGauge,
@@ -40,18 +29,6 @@ impl Metrics {
             }
         };
         zero_vec(
-            "tempo_live_store_blocks_cut_total",
-            "Blocks cut.",
-            "reason",
-            &["max_block_duration", "max_block_bytes", "immediate"],
-        );
-        zero_vec(
-            "tempo_live_store_blocks_cleared_total",
-            "Blocks removed.",
-            "block_type",
-            &["wal", "complete"],
-        );
-        zero_vec(
             "tempo_live_store_lagged_requests_total",
             "Requests refused because of lag.",
             "route",
@@ -59,36 +36,6 @@ impl Metrics {
                 "/tempopb.Querier/SearchRecent",
                 "/tempopb.Metrics/QueryRange",
             ],
-        );
-        counter(
-            "tempo_live_store_blocks_completed_total",
-            "Blocks completed.",
-        );
-        counter(
-            "tempo_live_store_completion_retries_total",
-            "Block completions tried again.",
-        );
-        counter(
-            "tempo_live_store_completion_failed_retries_total",
-            "Repeated block completions that failed.",
-        );
-        counter(
-            "tempo_live_store_failed_completions_total",
-            "Block completions that failed.",
-        );
-        gauge(
-            "tempo_live_store_complete_queue_length",
-            "Blocks waiting for completion.",
-        );
-        histogram(
-            "tempo_live_store_completion_duration_seconds",
-            "Time to complete a block.",
-            DURATION_BUCKETS,
-        );
-        histogram(
-            "tempo_live_store_completion_size_bytes",
-            "Size of completed blocks.",
-            SIZE_BUCKETS,
         );
         let waited = float_counter_vec(
             "tempo_live_store_back_pressure_seconds_total",
@@ -102,32 +49,6 @@ impl Metrics {
             "tempo_live_store_back_pressure_duration_seconds",
             "Waits that held ingest back.",
             DURATION_BUCKETS,
-        );
-        counter(
-            "tempo_live_store_local_blocks_flushed_total",
-            "Blocks written to the object store.",
-        );
-        counter(
-            "tempo_live_store_local_flush_retries_total",
-            "Flushes tried again.",
-        );
-        counter(
-            "tempo_live_store_local_flush_failed_retries_total",
-            "Repeated flushes that failed.",
-        );
-        counter(
-            "tempo_live_store_local_failed_flushes_total",
-            "Flushes that failed.",
-        );
-        histogram(
-            "tempo_live_store_local_flush_duration_seconds",
-            "Time to flush a block.",
-            DURATION_BUCKETS,
-        );
-        histogram(
-            "tempo_live_store_local_flush_size_bytes",
-            "Size of flushed blocks.",
-            SIZE_BUCKETS,
         );
         Self {
             ready: gauge("tempo_live_store_ready", "1 when the live-store answers."),

@@ -3,6 +3,7 @@
 use crate::index::TraceIndex;
 use crate::queue::Queue;
 use std::collections::VecDeque;
+use std::ops::Range;
 use vivace_model::SpanBatch;
 use vivace_shards::memory::Charge;
 
@@ -55,6 +56,22 @@ impl Partition {
         self.resident
             .get(at as usize)
             .map(|resident| &resident.batch)
+    }
+
+    /// The numbers of the batches with these offsets. Offsets ascend, so that both ends are found by halving.
+    pub fn numbers(&self, offsets: Range<u64>) -> Range<u64> {
+        let first_from = |offset: u64| {
+            let (mut low, mut high) = (self.batches.first(), self.batches.next());
+            while low < high {
+                let middle = low.midpoint(high);
+                match self.batches.get(middle) {
+                    Some(batch) if batch.offset < offset => low = middle + 1,
+                    _ => high = middle,
+                }
+            }
+            low
+        };
+        first_from(offsets.start)..first_from(offsets.end)
     }
 
     pub fn oldest_resident(&self) -> Option<u64> {

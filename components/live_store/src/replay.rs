@@ -98,7 +98,7 @@ impl Store {
             tracing::warn!(
                 used,
                 limit,
-                "the trace index is full after replay: ingest is refused until the log's retention removes records"
+                "the trace index is full after replay: ingest is refused until blocks are written"
             );
         }
     }

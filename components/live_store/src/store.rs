@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,6 +31,15 @@ pub trait RecordReader {
         partition: u32,
         offset: u64,
     ) -> LocalBoxFuture<'_, Result<Option<Bytes>, BoxError>>;
+}
+
+/// A record that was taken in.
+#[derive(Debug)]
+pub struct Held {
+    pub offset: u64,
+    pub tenant: Box<str>,
+    /// None: its bytes are in the log only.
+    pub batch: Option<SpanBatch>,
 }
 
 /// The live-store of one shard; cheap to clone.
@@ -150,7 +160,30 @@ impl Store {
         Some(new)
     }
 
-    /// Forgets what the log's retention removed: all batches of a partition with offsets below `offset`.
+    /// The records of a partition with offsets in `from..to`, in their order. What is missing was never taken in.
+    pub fn held(&self, partition: u32, offsets: Range<u64>) -> Vec<Held> {
+        let state = self.inner.state.borrow();
+        let Some(of_partition) = state.partitions.get(&partition) else {
+            return Vec::new();
+        };
+        let tenant = |number: u32| {
+            let tenant = state.tenants.get(number as usize)?.as_ref()?;
+            Some(&*tenant.name)
+        };
+        of_partition
+            .numbers(offsets)
+            .filter_map(|number| {
+                let batch = of_partition.batches.get(number)?;
+                Some(Held {
+                    offset: batch.offset,
+                    tenant: tenant(batch.tenant)?.into(),
+                    batch: of_partition.resident(number).cloned(),
+                })
+            })
+            .collect()
+    }
+
+    /// Forgets what is in blocks that every lookup sees, or what the log no longer has: all batches of a partition with offsets below `offset`.
     pub async fn forget_before(&self, partition: u32, offset: u64) {
         let mut work = 0;
         loop {

@@ -10,4 +10,4 @@ mod source;
 
 pub use params::{BadParameter, Mode, TraceByIdParams, parse_trace_by_id};
 pub use routes::{Deps, routes};
-pub use source::{SourceError, TenantRefusal, Tenants, TraceSource};
+pub use source::{BlockLookup, FromBlocks, SourceError, TenantRefusal, Tenants, TraceSource};

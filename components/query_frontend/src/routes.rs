@@ -16,7 +16,7 @@ use vivace_shards::time::{Instant, timeout};
 use crate::accept::{self, Form};
 use crate::metrics::{Metrics, Objective};
 use crate::params::{Mode, TraceByIdParams, parse_trace_by_id};
-use crate::source::{SourceError, Tenants, TraceSource};
+use crate::source::{BlockLookup, SourceError, Tenants, TraceSource};
 use crate::{answer, query};
 
 /// An answer is built from at most this many times the bytes of its spans (structs, then text).
@@ -190,6 +190,8 @@ impl Api {
         let answer = if v2 {
             let metrics = TraceByIdMetrics {
                 inspected_bytes: found.inspected_bytes,
+                backend_reads: found.reads,
+                backend_bytes: found.read_bytes,
                 ..TraceByIdMetrics::default()
             };
             answer::v2(found.combined, metrics, form).await
@@ -206,7 +208,14 @@ impl Api {
         params: &TraceByIdParams,
     ) -> Result<Found, SourceError> {
         let mut fragments: Vec<Fragment> = Vec::new();
+        let (mut reads, mut read_bytes) = (0, 0);
         let mut max_bytes = 0;
+        let lookup = BlockLookup {
+            trace_id: params.trace_id,
+            blocks: params.block_start..=params.block_end,
+            start_seconds: params.start_seconds,
+            end_seconds: params.end_seconds,
+        };
         for tenant in tenants {
             // A trace of several tenants may be as large as the largest of them allows; 0 is no limit.
             let limit = self.deps.tenants.max_bytes_per_trace(tenant);
@@ -215,13 +224,20 @@ impl Api {
                 (so_far, limit) => limit.max(so_far),
             };
             if matches!(params.mode, Mode::All | Mode::Recent) {
-                fragments.extend(self.deps.traces.find_trace(tenant, params.trace_id).await?);
+                let recent = self.deps.traces.find_recent(tenant, params.trace_id);
+                fragments.extend(recent.await?);
+            }
+            if matches!(params.mode, Mode::All | Mode::Blocks) {
+                let found = self.deps.traces.find_in_blocks(tenant, &lookup).await?;
+                fragments.extend(found.fragments);
+                reads += found.reads;
+                read_bytes += found.read_bytes;
             }
         }
         if max_bytes == u64::MAX {
             max_bytes = 0;
         }
-        let inspected_bytes = fragments.iter().map(fragment_bytes).sum();
+        let inspected_bytes: u64 = fragments.iter().map(fragment_bytes).sum();
         let needed = inspected_bytes * ANSWER_FACTOR;
         let _charge = memory::try_charge(needed, Kind::Query).map_err(|over| {
             SourceError::Busy(format!("not enough memory for this trace: {over}"))
@@ -230,7 +246,9 @@ impl Api {
         let combined = combine_pausing(&fragments, options, vivace_shards::breathe).await;
         Ok(Found {
             combined,
-            inspected_bytes,
+            inspected_bytes: inspected_bytes + read_bytes,
+            reads,
+            read_bytes,
         })
     }
 }
@@ -243,6 +261,8 @@ fn go_duration(since: Instant) -> vivace_config::types::Duration {
 struct Found {
     combined: Combined,
     inspected_bytes: u64,
+    reads: u64,
+    read_bytes: u64,
 }
 
 /// The share of a batch that a fragment is, in bytes: by rows.

@@ -1,5 +1,7 @@
 //! What the query frontend needs of others.
 
+use std::ops::RangeInclusive;
+
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, StatusCode};
 use thiserror::Error;
@@ -36,14 +38,46 @@ impl SourceError {
     }
 }
 
-/// Finds the pieces of a trace, wherever they lie. Dropping the future gives the lookup up.
+/// What of the blocks is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlockLookup {
+    pub trace_id: TraceId,
+    /// Ids of blocks, both ends included.
+    pub blocks: RangeInclusive<u128>,
+    /// Unix seconds; blocks that end before are left out. 0 = none is.
+    pub start_seconds: i64,
+    /// Unix seconds; blocks that start later are left out. 0 = none is.
+    pub end_seconds: i64,
+}
+
+/// What blocks had, and what it cost.
+#[derive(Debug, Default)]
+pub struct FromBlocks {
+    pub fragments: Vec<Fragment>,
+    /// Reads of the object store.
+    pub reads: u64,
+    /// Bytes of these reads.
+    pub read_bytes: u64,
+}
+
+/// Finds the pieces of a trace, wherever they lie. Dropping a future gives its lookup up.
+///
+/// Spans move from recent data to blocks, never back. Whoever wants all of a trace asks for recent data first and, after that
+/// answer, for blocks: then nothing is missed that moves in between.
 pub trait TraceSource {
-    /// All pieces of the trace of one tenant that are acknowledged; empty when it is not known.
-    fn find_trace<'a>(
+    /// All pieces of the trace of one tenant that are acknowledged and not yet in listed blocks; empty when it is not known.
+    fn find_recent<'a>(
         &'a self,
         tenant: &'a str,
         trace_id: TraceId,
     ) -> LocalBoxFuture<'a, Result<Vec<Fragment>, SourceError>>;
+
+    /// All pieces of the trace in the tenant's blocks.
+    fn find_in_blocks<'a>(
+        &'a self,
+        tenant: &'a str,
+        lookup: &'a BlockLookup,
+    ) -> LocalBoxFuture<'a, Result<FromBlocks, SourceError>>;
 }
 
 /// A request whose tenant can't be told.

@@ -69,7 +69,6 @@ fn partition_ring() {
 
 fn zeros(first_tenant: &str) {
     for name in [
-        "tempo_live_store_local_blocks_flushed_total",
         "tempo_metrics_generator_enqueue_time_seconds_total",
         "tempodb_compaction_errors_total",
     ] {

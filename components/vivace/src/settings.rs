@@ -54,8 +54,11 @@ pub fn ingest_log(config: &Config) -> ingest_log::Config {
         max_pending_bytes: max_group_bytes * PENDING_GROUPS,
         min_free_bytes: log.min_free_bytes.0,
         commit_delay: span(log.max_commit_interval),
-        retention_bytes: log.retention_bytes.0,
-        retention_age: span(log.retention_age),
+        max_bytes: log.max_bytes.0,
+        // What blocks hold goes at once.
+        retention_bytes: 1,
+        retention_age: Duration::ZERO,
+        pin_groups: vec![shard::GROUP.to_owned()],
         ..ingest_log::Config::default()
     }
 }

@@ -17,12 +17,12 @@ use vivace_shards::disk::File;
 
 use crate::corruption::CorruptionReport;
 use crate::dir;
-use crate::event::{Event, Lock};
 use crate::frame::FrameKey;
 use crate::groups::Committed;
 use crate::metrics::Metrics;
 use crate::survey::Hole;
 use crate::{Config, Tail};
+use vivace_shards::event::{Event, Lock};
 
 use append::Pending;
 use roll::Spare;

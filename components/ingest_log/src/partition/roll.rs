@@ -11,7 +11,7 @@ use super::{Active, Partition};
 use crate::dir;
 use crate::error::Error;
 use crate::index::SparseIndex;
-use crate::limits::{PREPARE_BACKOFF_MAX, PREPARE_BACKOFF_MIN};
+use crate::limits::{LEAST_SEGMENTS, PREPARE_BACKOFF_MAX, PREPARE_BACKOFF_MIN};
 
 /// The segment after the current one.
 pub(super) enum Spare {
@@ -142,6 +142,7 @@ impl Partition {
 
     async fn try_prepare(&self) -> Result<(File, u64), Error> {
         let capacity = self.config.segment_bytes;
+        self.within_max_bytes(capacity)?;
         let path = self.dir().join(dir::SPARE);
         let needed_bytes = capacity.saturating_add(self.config.min_free_bytes);
         let free_bytes = disk::free_space(self.dir())
@@ -169,6 +170,28 @@ impl Partition {
                 Err(dir::failed_writing("prepare", self.dir(), &path, needed_bytes, error).await)
             }
         }
+    }
+
+    /// Whether one more segment fits the partition's part of `max_bytes`.
+    fn within_max_bytes(&self, capacity: u64) -> Result<(), Error> {
+        let used_bytes: u64 = self
+            .state
+            .borrow()
+            .segments
+            .iter()
+            .map(|segment| segment.disk_bytes)
+            .sum();
+        // The one that is written, the next one, and one that is being taken over: with fewer nothing would move.
+        let least = capacity.saturating_mul(LEAST_SEGMENTS);
+        let limit_bytes = (self.config.max_bytes / u64::from(self.partitions.max(1))).max(least);
+        if self.config.max_bytes > 0 && used_bytes.saturating_add(capacity) > limit_bytes {
+            return Err(Error::Full {
+                partition: self.id,
+                used_bytes,
+                limit_bytes,
+            });
+        }
+        Ok(())
     }
 
     async fn trim(&self) {

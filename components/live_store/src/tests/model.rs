@@ -106,6 +106,19 @@ async fn run(max_live_bytes: u64, steps: Vec<Step>) {
             }
         }
         assert!(store.inner.state.borrow().live_bytes <= max_live_bytes);
+        for (partition, offsets) in [(0, 0..u64::MAX), (1, 3..7), (1, 9..9)] {
+            let held: Vec<_> = store
+                .held(partition, offsets.clone())
+                .into_iter()
+                .map(|held| (held.offset, held.tenant.to_string()))
+                .collect();
+            let expected: Vec<_> = model
+                .iter()
+                .filter(|record| record.0 == partition && offsets.contains(&record.1))
+                .map(|record| (record.1, TENANTS[record.2].to_owned()))
+                .collect();
+            assert_eq!(held, expected, "partition {partition}, offsets {offsets:?}");
+        }
         for (number, tenant) in TENANTS.iter().enumerate() {
             for trace in 0..TRACES {
                 let mut expected: Vec<u64> = model

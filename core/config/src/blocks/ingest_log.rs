@@ -1,7 +1,7 @@
 //! `ingest_log`: the durable log between receivers and stores. Vivace's own block.
 
 use crate::block::{block, choice};
-use crate::types::{Duration, GIB, MIB, Size, hours};
+use crate::types::{Duration, GIB, MIB, Size};
 
 choice! {
     /// What keeps the log.
@@ -24,10 +24,9 @@ block! {
         segment_size: Size = Size(64 * MIB);
         /// Number of partitions; 0 = one per shard when the log is first made. Fixed from then on.
         partitions: u32;
-        /// The oldest segments of a partition go when all of its segments together are larger; 0 = no limit.
-        retention_bytes: Size = Size(10 * GIB);
-        /// Segments go when their newest record is older; 0 = no limit.
-        retention_age: Duration = hours(24);
+        /// Most bytes of the log. Spans leave it when their blocks are in the bucket; when that fails for so long that the
+        /// log has grown to this, writes are refused with a hint to retry. 0 = no limit but the disk.
+        max_bytes: Size = Size(10 * GIB);
         /// Deliberate wait of a record for others, before they are synced to disk together; at most 5ms. 0 suits most
         /// disks: whatever comes during one sync shares the next.
         max_commit_interval: Duration;

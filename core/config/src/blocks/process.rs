@@ -46,6 +46,9 @@ block! {
         automemlimit_enabled: bool;
         /// Which part of the cgroup's or machine's memory the limit is.
         automemlimit_ratio: f64 = 0.8;
+        /// Bloom filters and footers of blocks that are kept in memory, as a part of `limit`; 0 = a sixteenth of it, at most
+        /// 512MiB. Vivace's own key.
+        block_cache: Size;
     }
 }
 

@@ -88,6 +88,8 @@ block! {
         version: BlockVersion = BlockVersion::VParquet5;
         /// Bytes of a row group.
         parquet_row_group_size_bytes: u64 = 100_000_000;
+        /// How hard pages are compressed with zstd, from 1 (quick) to 19 (small). Vivace's own.
+        zstd_level: u32 = 3;
         /// Attributes with columns of their own.
         parquet_dedicated_columns: Vec<DedicatedColumn> = default_columns();
     }

@@ -25,6 +25,9 @@ pub const TARGETS: &[&str] = &[
     "backend-worker",
 ];
 
+/// The highest level of zstd that needs no extra memory to read.
+const MAX_ZSTD_LEVEL: u32 = 19;
+
 /// Collects problems by key.
 #[derive(Default)]
 pub(super) struct Found(Vec<Problem>);
@@ -127,6 +130,11 @@ fn storage(config: &Config, found: &mut Found) {
         !(rate > 0.0 && rate < 1.0),
         "storage.trace.block.bloom_filter_false_positive",
         format!("invalid bloom filter fp rate {rate}: it must be between 0 and 1"),
+    );
+    found.add_if(
+        !(1..=MAX_ZSTD_LEVEL).contains(&trace.block.zstd_level),
+        "storage.trace.block.zstd_level",
+        format!("must be from 1 to {MAX_ZSTD_LEVEL}"),
     );
     found.add_if(
         trace.block.bloom_filter_shard_size_bytes == 0,
@@ -365,10 +373,10 @@ fn ingest_log(config: &Config, found: &mut Found) {
         "must be above 0 and at most half of segment_size",
     );
     found.add_if(
-        embedded.retention_bytes.0 != 0
-            && embedded.retention_bytes.0 < embedded.segment_size.0.saturating_mul(2),
-        "ingest_log.embedded.retention_bytes",
-        "must be 0 (no limit) or at least two segments",
+        embedded.max_bytes.0 != 0
+            && embedded.max_bytes.0 < embedded.segment_size.0.saturating_mul(3),
+        "ingest_log.embedded.max_bytes",
+        "must be 0 (no limit) or at least three segments",
     );
     found.add_if(
         embedded.partitions > MAX_PARTITIONS,
@@ -385,10 +393,5 @@ fn ingest_log(config: &Config, found: &mut Found) {
         !(0..=1_000_000_000).contains(&interval),
         "ingest_log.embedded.max_commit_interval",
         "must be from 0 to 1s",
-    );
-    found.add_if(
-        embedded.retention_age.as_nanos() < 0,
-        "ingest_log.embedded.retention_age",
-        "must not be negative",
     );
 }

@@ -2,7 +2,6 @@
 
 use super::warnings::Warning;
 use crate::blocks::live_store::LiveStore;
-use crate::blocks::object_stores::StoreKind;
 use crate::blocks::receivers::{OtlpReceiver, Receiver, ReceiverTls};
 use crate::blocks::root::Config;
 use crate::blocks::server::Server;
@@ -21,15 +20,6 @@ pub(super) fn unavailable(config: &Config, out: &mut Vec<Warning>) {
             }
             _ => add(&format!("the receiver {name}"), "it is not started"),
         }
-    }
-    if !matches!(
-        config.storage.trace.backend,
-        StoreKind::Local | StoreKind::Unset
-    ) {
-        add(
-            &format!("the store storage.trace.{}", config.storage.trace.backend),
-            "traces are kept by the ingest log only, within ingest_log.embedded.retention_*",
-        );
     }
     if !config.metrics_generator.storage.path.is_empty()
         || !config.metrics_generator.storage.remote_write.is_empty()
@@ -85,32 +75,28 @@ fn queries(config: &Config, add: &mut impl FnMut(&str, &str)) {
     }
 }
 
-/// Keys about blocks: recent traces are not written to blocks yet.
+/// Keys of the stages between receiving and blocks that Vivace has no use for.
 fn live_store(live_store: &LiveStore, add: &mut impl FnMut(&str, &str)) {
     let usual = LiveStore::default();
-    for (key, is_usual) in [
+    for (key, is_usual, then) in [
         (
             "complete_block_timeout",
             live_store.complete_block_timeout == usual.complete_block_timeout,
-        ),
-        (
-            "max_block_duration",
-            live_store.max_block_duration == usual.max_block_duration,
-        ),
-        (
-            "max_block_bytes",
-            live_store.max_block_bytes == usual.max_block_bytes,
+            "recent traces leave memory as soon as their blocks can be queried in the store",
         ),
         (
             "max_live_traces_bytes",
             live_store.max_live_traces_bytes == usual.max_live_traces_bytes,
+            "recent traces take what memory.limit leaves them",
+        ),
+        (
+            "complete_block_concurrency",
+            live_store.complete_block_concurrency == usual.complete_block_concurrency,
+            "each shard builds the blocks of one section of its log at a time",
         ),
     ] {
         if !is_usual {
-            add(
-                &format!("live_store.{key}"),
-                "recent traces stay in memory and in the ingest log, within memory.limit and ingest_log.embedded.retention_*",
-            );
+            add(&format!("live_store.{key}"), then);
         }
     }
 }

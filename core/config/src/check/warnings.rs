@@ -5,7 +5,9 @@ use std::fmt;
 
 use crate::blocks::object_stores::{AzureStore, GcsStore, LocalStore, S3Store, StoreKind};
 use crate::blocks::root::Config;
-use crate::blocks::storage::{ColumnScope, ColumnType, DedicatedColumn, DeprecatedCache};
+use crate::blocks::storage::{
+    BlockVersion, ColumnScope, ColumnType, DedicatedColumn, DeprecatedCache,
+};
 
 /// One warning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,6 +149,11 @@ pub fn warnings(config: &Config, is_legacy: bool) -> Vec<Warning> {
             && config.block_builder.partitions_per_instance > 0,
         "block_builder has both assigned_partitions and partitions_per_instance",
         "set one of them",
+    );
+    warn_if(
+        trace.block.version == BlockVersion::VParquet3,
+        "storage.trace.block.version is vParquet3, which is read but not written any more",
+        "blocks are written as vParquet4, which the same tools read",
     );
     columns(
         "storage.trace.block",

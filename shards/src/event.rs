@@ -7,20 +7,22 @@ use std::task::{Poll, Waker};
 
 /// A flag with one waiting task. A wait that ends takes the flag down.
 #[derive(Default)]
-pub(crate) struct Event {
+pub struct Event {
     set: Cell<bool>,
     waiter: RefCell<Option<Waker>>,
 }
 
 impl Event {
-    pub(crate) fn set(&self) {
+    /// Puts the flag up and wakes the task that waits.
+    pub fn set(&self) {
         self.set.set(true);
         if let Some(waiter) = self.waiter.borrow_mut().take() {
             waiter.wake();
         }
     }
 
-    pub(crate) async fn wait(&self) {
+    /// Waits until the flag is up, and takes it down. One task may wait.
+    pub async fn wait(&self) {
         poll_fn(|cx| {
             if self.set.replace(false) {
                 return Poll::Ready(());
@@ -34,15 +36,18 @@ impl Event {
 
 /// One holder at a time. Waiters are woken together and try again: there are few.
 #[derive(Default)]
-pub(crate) struct Lock {
+pub struct Lock {
     held: Cell<bool>,
     waiters: RefCell<VecDeque<Waker>>,
 }
 
-pub(crate) struct Held<'a>(&'a Lock);
+/// The lock is held until this is dropped.
+#[must_use = "the lock is given back as soon as this is dropped"]
+pub struct Held<'a>(&'a Lock);
 
 impl Lock {
-    pub(crate) async fn hold(&self) -> Held<'_> {
+    /// Waits for the lock.
+    pub async fn hold(&self) -> Held<'_> {
         poll_fn(|cx| {
             if !self.held.replace(true) {
                 return Poll::Ready(Held(self));

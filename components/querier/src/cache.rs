@@ -1,0 +1,67 @@
+//! Bloom filters and opened blocks in memory, within a budget that all shards share. Blocks never change, so nothing
+//! here gets old; what is no longer asked for makes room.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use uuid::Uuid;
+use vivace_block::bloom::BloomShard;
+use vivace_block_reader::OpenBlock;
+
+use crate::limits::{FILTER_EIGHTHS, ITEM_BYTES};
+
+/// What a filter's part is known by: tenant, block, number.
+pub(crate) type FilterKey = (Arc<str>, Uuid, u32);
+/// What a block is known by.
+pub(crate) type BlockKey = (Arc<str>, Uuid);
+
+/// What an entry costs beyond its value.
+const ENTRY_BYTES: u64 = 128;
+
+#[derive(Clone)]
+pub(crate) struct FilterBytes;
+impl Weighter<FilterKey, Arc<BloomShard>> for FilterBytes {
+    fn weight(&self, _: &FilterKey, shard: &Arc<BloomShard>) -> u64 {
+        shard.bits() / 8 + ENTRY_BYTES
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct BlockBytes;
+impl Weighter<BlockKey, Arc<OpenBlock>> for BlockBytes {
+    fn weight(&self, _: &BlockKey, block: &Arc<OpenBlock>) -> u64 {
+        block.memory_bytes() as u64 + ENTRY_BYTES
+    }
+}
+
+/// The caches of the process; made before the shards start.
+pub struct Caches {
+    pub(crate) filters: Cache<FilterKey, Arc<BloomShard>, FilterBytes>,
+    pub(crate) blocks: Cache<BlockKey, Arc<OpenBlock>, BlockBytes>,
+    bytes: u64,
+}
+
+impl Caches {
+    /// Caches that together hold at most `bytes`. Whoever makes them charges that to the memory budgets.
+    pub fn new(bytes: u64) -> Arc<Self> {
+        let filters = bytes / 8 * FILTER_EIGHTHS;
+        let blocks = bytes - filters;
+        let items = |bytes: u64| (bytes / ITEM_BYTES).max(16) as usize;
+        Arc::new(Self {
+            filters: Cache::with_weighter(items(filters), filters, FilterBytes),
+            blocks: Cache::with_weighter(items(blocks), blocks, BlockBytes),
+            bytes,
+        })
+    }
+
+    /// What they may hold.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// What they hold.
+    pub fn used(&self) -> u64 {
+        self.filters.weight() + self.blocks.weight()
+    }
+}
