@@ -52,11 +52,18 @@ pub struct Assigned {
 }
 
 impl Kind {
+    pub const ALL: [Self; 2] = [Self::String, Self::Int];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::String => "string",
             Self::Int => "int",
         }
+    }
+
+    /// The reverse of `as_str`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -70,14 +77,26 @@ impl Scope {
             Self::Event => "event",
         }
     }
+
+    /// The reverse of `as_str`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
 }
 
 impl ColumnOption {
+    pub const ALL: [Self; 2] = [Self::Array, Self::Blob];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Array => "array",
             Self::Blob => "blob",
         }
+    }
+
+    /// The reverse of `as_str`.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|option| option.as_str() == text)
     }
 }
 
