@@ -135,3 +135,23 @@ impl Metrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_there_from_the_first_scrape() {
+        let _metrics = Metrics::register();
+        let text = vivace_shards::metrics::render();
+        for line in [
+            "tempo_live_store_local_blocks_flushed_total 0",
+            "tempo_live_store_blocks_completed_total 0",
+            r#"tempo_live_store_blocks_cut_total{reason="max_block_duration"} 0"#,
+            "tempo_live_store_complete_queue_length 0",
+            "tempo_live_store_completion_duration_seconds_count 0",
+        ] {
+            assert!(text.lines().any(|one| one == line), "{line} in {text}");
+        }
+    }
+}

@@ -183,6 +183,12 @@ impl Store {
             .collect()
     }
 
+    /// Whether more than half of the trace index is used: then blocks should be made sooner, before ingest has to be refused.
+    pub fn is_crowded(&self) -> bool {
+        let state = self.inner.state.borrow();
+        state.index_bytes() > self.inner.config.max_index_bytes / 2
+    }
+
     /// Forgets what is in blocks that every lookup sees, or what the log no longer has: all batches of a partition with offsets below `offset`.
     pub async fn forget_before(&self, partition: u32, offset: u64) {
         let mut work = 0;

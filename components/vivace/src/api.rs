@@ -10,7 +10,9 @@ use futures_util::future::LocalBoxFuture;
 use regex::Regex;
 use vivace_model::TraceId;
 use vivace_protocol::trace::Fragment;
-use vivace_query_frontend::{self as query_frontend, SourceError, TraceSource};
+use vivace_query_frontend::{
+    self as query_frontend, BlockLookup, FromBlocks, SourceError, TraceSource,
+};
 use vivace_shards::BoxError;
 use vivace_shards::grpc;
 use vivace_shards::http::{Methods, Router};
@@ -37,20 +39,28 @@ impl Late {
     }
 }
 
+impl Late {
+    fn source(&self) -> Result<Rc<dyn TraceSource>, SourceError> {
+        let source = self.0.borrow().clone();
+        source.ok_or_else(|| SourceError::Unavailable("live-store is starting".into()))
+    }
+}
+
 impl TraceSource for Late {
-    fn find_trace<'a>(
+    fn find_recent<'a>(
         &'a self,
         tenant: &'a str,
         trace_id: TraceId,
     ) -> LocalBoxFuture<'a, Result<Vec<Fragment>, SourceError>> {
-        async move {
-            let source = self.0.borrow().clone();
-            match source {
-                Some(source) => source.find_trace(tenant, trace_id).await,
-                None => Err(SourceError::Unavailable("live-store is starting".into())),
-            }
-        }
-        .boxed_local()
+        async move { self.source()?.find_recent(tenant, trace_id).await }.boxed_local()
+    }
+
+    fn find_in_blocks<'a>(
+        &'a self,
+        tenant: &'a str,
+        lookup: &'a BlockLookup,
+    ) -> LocalBoxFuture<'a, Result<FromBlocks, SourceError>> {
+        async move { self.source()?.find_in_blocks(tenant, lookup).await }.boxed_local()
     }
 }
 

@@ -35,9 +35,10 @@ impl State {
 }
 
 /// Modules of the single binary, in the order in which they start.
-pub const MODULES: [&str; 6] = [
+pub const MODULES: [&str; 7] = [
     "server",
     "overrides",
+    "store",
     "ingest-log",
     "live-store",
     "query-frontend",

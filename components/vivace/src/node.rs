@@ -1,9 +1,10 @@
 //! What all shards of the process share, made before they start.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use vivace_config::{Config, tenant};
 use vivace_shards::grpc::health::Health;
+use vivace_storage::{Blocklist, Error as StorageError, Storage};
 
 use crate::barrier::Barrier;
 use crate::glue::Inboxes;
@@ -36,6 +37,11 @@ pub struct Node {
     pub live_store: Arc<vivace_live_store::Shared>,
     /// The distributor's part that all shards share.
     pub distributor: Arc<vivace_distributor::Shared>,
+    /// Bloom filters and opened blocks.
+    pub caches: Arc<vivace_querier::Caches>,
+    /// The blocks that queries see.
+    pub blocklist: Arc<Blocklist>,
+    storage: OnceLock<Result<Storage, StorageError>>,
     /// All shards have replayed: from here on the process is ready.
     pub started: Barrier,
     /// No shard takes requests to ingest any more.
@@ -53,9 +59,13 @@ impl Node {
         listeners: Vec<Listener>,
         seed: u64,
     ) -> Result<Self, LimitsError> {
+        let memory_limit = settings::budgets(settings::memory_limit(&config));
         Ok(Self {
             shards,
-            memory_limit: settings::budgets(settings::memory_limit(&config)),
+            memory_limit,
+            caches: vivace_querier::Caches::new(settings::block_cache(&config, memory_limit)),
+            blocklist: Arc::default(),
+            storage: OnceLock::new(),
             listeners,
             limits: Arc::new(SharedLimits::start(Arc::clone(&config), expand_env)?),
             modules: Modules::new(shards),
@@ -69,5 +79,12 @@ impl Node {
             queries_stopped: Barrier::new(shards),
             config,
         })
+    }
+
+    /// The store of blocks, opened by the shard that asks first.
+    pub fn storage(&self) -> Result<Storage, StorageError> {
+        self.storage
+            .get_or_init(|| Storage::open(&self.config.storage.trace))
+            .clone()
     }
 }

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
+use vivace_block::Format;
+use vivace_block::dedicated::{self, ColumnOption, DedicatedColumn};
+use vivace_block_builder as block_builder;
 use vivace_config::Config;
 use vivace_config::blocks::distributor::LogSpans;
 use vivace_config::blocks::process::{DiskDriver, NetDriver};
+use vivace_config::blocks::live_store::LiveStore;
 use vivace_config::blocks::receivers::HttpReceiver;
+use vivace_config::blocks::storage::{self, BlockVersion, ColumnScope, ColumnType};
 use vivace_config::types::Secret;
 use vivace_distributor as distributor;
 use vivace_ingest_log as ingest_log;
@@ -14,10 +19,13 @@ use vivace_live_store as live_store;
 use vivace_shards::http::compression::Encoding;
 use vivace_shards::runtime::{self, DiskChoice, DriverChoice};
 
+use crate::glue::COMMIT_GROUP;
 use crate::listeners::OtlpHttp;
 
 /// Live data of the process when no memory limit was configured: a server beside others should not take what it can.
 const LIVE_BYTES_WITHOUT_LIMIT: u64 = 512 << 20;
+/// Ages of sections are looked at no more often.
+const CHECK_PERIOD_LEAST: Duration = Duration::from_millis(50);
 /// Bytes that one group of records syncs together and a queue in front of it may hold.
 const PENDING_GROUPS: u64 = 8;
 
@@ -58,7 +66,7 @@ pub fn ingest_log(config: &Config) -> ingest_log::Config {
         // What blocks hold goes at once.
         retention_bytes: 1,
         retention_age: Duration::ZERO,
-        pin_groups: vec![shard::GROUP.to_owned()],
+        pin_groups: vec![COMMIT_GROUP.to_owned()],
         ..ingest_log::Config::default()
     }
 }
@@ -79,6 +87,112 @@ pub fn live_store(config: &Config, memory_limit_bytes: u64, shards: usize) -> li
         .zone
         .clone_from(&config.live_store.ring.instance_zone);
     settings
+}
+
+/// The block builder of one shard of `shards`.
+pub fn block_builder(
+    config: &Config,
+    memory_limit_bytes: u64,
+    shards: usize,
+) -> block_builder::Config {
+    let live = &config.live_store;
+    let budget = memory_limit_bytes / shards.max(1) as u64;
+    // What is built takes three times its size. Beside live data, its index and the caches that leaves a third of the
+    // budget to requests and queries, most of it below the mark at which ingest is refused.
+    let by_memory = match budget / 32 {
+        0 => u64::MAX,
+        bytes => bytes,
+    };
+    block_builder::Config {
+        folder: local_blocks(config).into(),
+        check_period: span(live.flush_check_period).max(CHECK_PERIOD_LEAST),
+        max_trace_idle: span(live.max_trace_idle),
+        max_trace_live: span(live.max_trace_live),
+        max_block_duration: span(live.max_block_duration),
+        max_block_bytes: live.max_block_bytes.min(by_memory),
+        upload_timeout: span(live.flush_op_timeout),
+    }
+}
+
+/// Where blocks lie until they are uploaded: where the configuration says, else beside what the process keeps anyway.
+pub fn local_blocks(config: &Config) -> String {
+    let own = &config.live_store.wal.path;
+    if *own == LiveStore::default().wal.path {
+        format!("{}/blocks", config.storage.trace.wal.path.trim_end_matches('/'))
+    } else {
+        own.clone()
+    }
+}
+
+/// How blocks are written for a tenant with these columns of its own; none: those of all tenants.
+pub fn block_options(
+    config: &Config,
+    own_columns: &[storage::DedicatedColumn],
+) -> block_builder::BlockOptions {
+    let block = &config.storage.trace.block;
+    let columns = match own_columns {
+        [] => &block.parquet_dedicated_columns[..],
+        own => own,
+    };
+    block_builder::BlockOptions {
+        format: match block.version {
+            BlockVersion::Unset | BlockVersion::VParquet5 => Format::VParquet5,
+            BlockVersion::VParquet3 | BlockVersion::VParquet4 => Format::VParquet4,
+        },
+        dedicated: dedicated_columns(columns),
+        row_group_bytes: block.parquet_row_group_size_bytes,
+        // Checked when the configuration was read.
+        zstd_level: i32::try_from(block.zstd_level).unwrap_or(i32::MAX),
+        bloom_false_positive: block.bloom_filter_false_positive,
+        bloom_shard_bytes: block.bloom_filter_shard_size_bytes,
+    }
+}
+
+/// The columns that make sense; the configuration has been warned of the others.
+fn dedicated_columns(columns: &[storage::DedicatedColumn]) -> Vec<DedicatedColumn> {
+    let mut out: Vec<DedicatedColumn> = Vec::with_capacity(columns.len());
+    for column in columns {
+        let scope = match column.scope {
+            ColumnScope::Resource => dedicated::Scope::Resource,
+            ColumnScope::Span => dedicated::Scope::Span,
+            ColumnScope::Event => dedicated::Scope::Event,
+            ColumnScope::Unset => continue,
+        };
+        let kind = match column.kind {
+            ColumnType::Text => dedicated::Kind::String,
+            ColumnType::Int => dedicated::Kind::Int,
+        };
+        let twice = |one: &DedicatedColumn| one.scope == scope && one.name == column.name;
+        if column.name.is_empty() || out.iter().any(twice) {
+            continue;
+        }
+        let options = column.options.iter().filter_map(|option| {
+            match (option.as_str(), kind) {
+                ("array", _) => Some(ColumnOption::Array),
+                ("blob", dedicated::Kind::String) => Some(ColumnOption::Blob),
+                _ => None,
+            }
+        });
+        out.push(DedicatedColumn {
+            scope,
+            name: column.name.clone(),
+            kind,
+            options: options.collect(),
+        });
+    }
+    out
+}
+
+/// Bytes of bloom filters and footers in memory, of all shards.
+pub fn block_cache(config: &Config, memory_limit_bytes: u64) -> u64 {
+    const MOST: u64 = 512 << 20;
+    match config.memory.block_cache.0 {
+        0 if memory_limit_bytes == 0 => MOST,
+        0 => (memory_limit_bytes / 16).min(MOST),
+        // More than half would leave nothing to work with.
+        bytes if memory_limit_bytes > 0 => bytes.min(memory_limit_bytes / 2),
+        bytes => bytes,
+    }
 }
 
 /// The distributor, but for the limits of single listeners.

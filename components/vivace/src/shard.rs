@@ -5,18 +5,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use vivace_block_builder::{self as block_builder, BlockBuilder};
 use vivace_config::tenant::SINGLE_TENANT;
 use vivace_distributor as distributor;
 use vivace_ingest_log as ingest_log;
 use vivace_live_store as live_store;
+use vivace_querier::Querier;
 use vivace_shards::grpc::health::Serving;
 use vivace_shards::http::{self, Router};
+use vivace_shards::memory::{self, Charge, Kind, Pressure};
 use vivace_shards::net::{ListenOptions, TcpListener};
 use vivace_shards::shutdown::{self, Signal};
 use vivace_shards::time::{Instant, sleep};
 use vivace_shards::{BoxError, Class, Task, shard_count, shard_id, spawn};
+use vivace_storage::Storage;
 
-use crate::glue::{LogReader, LogRecords, Owner, Partitions, Traces};
+use crate::glue::{
+    COMMIT_GROUP, ListedBlocks, LogReader, LogRecords, LogSections, Owner, PLAN_GROUP, Partitions,
+    Traces, UploadBucket,
+};
 use crate::limits::ShardLimits;
 use crate::listeners::{ListenError, Listener, Surface};
 use crate::modules::State;
@@ -25,10 +32,8 @@ use crate::{api, settings};
 
 /// Longest wait for the other shards at each step of a stop.
 const STEP_MAX: Duration = Duration::from_secs(12);
-/// How often the live store forgets what the log's retention has removed.
-const FORGET_PERIOD: Duration = Duration::from_secs(10);
-/// The consumer group of the live store: what it has committed is no longer needed from the log.
-const GROUP: &str = "live-store";
+/// Longest wait for the list of blocks at a start. Ingest must not wait for a store that is down: queries say so instead.
+const FIRST_POLL_MAX: Duration = Duration::from_secs(10);
 
 type Servers = Vec<Task<Result<(), http::Error>>>;
 
@@ -50,9 +55,12 @@ struct Shard {
 /// What runs once everything has started.
 struct Running {
     log: ingest_log::Handle,
+    blocks: BlockBuilder,
     ingest: Servers,
     ingest_stop: Signal,
     background: Vec<Task<()>>,
+    /// This shard's part of what the caches may hold.
+    _caches: Charge,
 }
 
 impl Shard {
@@ -83,8 +91,10 @@ impl Shard {
         self.set("server", State::Running);
         self.set("overrides", State::Running);
 
-        let running = self.start(&late).await?;
+        let mut running = self.start(&late).await?;
         self.node.started.pass(STEP_MAX).await;
+        let building = running.blocks.clone().run();
+        running.background.push(spawn(Class::Background, building));
         if self.id == 0 && self.node.modules.readiness().is_ok() {
             self.node.health.set_all(Serving::Serving);
             tracing::info!(msg = "Tempo started", shards = shard_count());
@@ -124,10 +134,20 @@ impl Shard {
         let log = ingest_log::Service::start(log_config, deps).await?;
         self.set("ingest-log", State::Running);
 
+        self.set("store", State::Starting);
+        let storage = node.storage()?;
+        if self.id == 0 {
+            block_builder::clean_folder(settings::local_blocks(&node.config).as_ref()).await?;
+            poll_blocks(node, &storage).await;
+        }
+        let caches = memory::charge(node.caches.bytes() / node.shards as u64, Kind::Query);
+        self.set("store", State::Running);
+
         self.set("live-store", State::Starting);
         let store = self.live_store(&log);
-        self.replay(&log, &store).await?;
-        let owner = Owner::new(log.clone(), store.clone())?;
+        let blocks = self.block_builder(&log, &store, &storage)?;
+        self.replay(&log, &store, &blocks).await?;
+        let owner = Owner::new(log.clone(), store.clone(), &blocks)?;
         let inbox = node
             .inboxes
             .take(self.id)
@@ -135,7 +155,6 @@ impl Shard {
         let mut background = vec![
             spawn(Class::Ingest, owner.clone().serve(inbox)),
             spawn(Class::Background, store.clone().maintain()),
-            spawn(Class::Background, forget(log.clone(), store.clone())),
         ];
         if self.id == 0 {
             let (limits, stop) = (Arc::clone(&node.limits), shutdown::signal());
@@ -149,6 +168,10 @@ impl Shard {
         late.set(Rc::new(Traces {
             inboxes: Arc::clone(&node.inboxes),
             own: owner.clone(),
+            querier: Querier::new(
+                Rc::new(ListedBlocks::new(node, &storage)),
+                Arc::clone(&node.caches),
+            ),
         }));
         self.set("query-frontend", State::Running);
 
@@ -165,10 +188,45 @@ impl Shard {
         store.set_ready(true);
         Ok(Running {
             log,
+            blocks,
             ingest,
             ingest_stop,
             background,
+            _caches: caches,
         })
+    }
+
+    fn block_builder(
+        &self,
+        log: &ingest_log::Handle,
+        store: &live_store::Store,
+        storage: &Storage,
+    ) -> Result<BlockBuilder, BoxError> {
+        let node = &self.node;
+        let (limits, config) = (Rc::clone(&self.limits), Arc::clone(&node.config));
+        let live = store.clone();
+        let deps = block_builder::Deps {
+            source: Rc::new(LogSections {
+                log: log.clone(),
+                store: store.clone(),
+            }),
+            bucket: Rc::new(UploadBucket::new(node, storage)),
+            options: Box::new(move |tenant| {
+                let columns = &limits.of(tenant).limits.storage.parquet_dedicated_columns;
+                settings::block_options(&config, columns)
+            }),
+            crowded: Box::new(move || {
+                memory::pressure() != Pressure::Normal || live.is_crowded()
+            }),
+        };
+        let config = settings::block_builder(&node.config, node.memory_limit, node.shards);
+        let blocks = BlockBuilder::new(config, deps);
+        for partition in log.owned() {
+            let committed = committed(log, partition)?;
+            let planned = log.committed(partition, PLAN_GROUP)?.unwrap_or(0);
+            blocks.own(partition, committed, planned);
+        }
+        Ok(blocks)
     }
 
     fn live_store(&self, log: &ingest_log::Handle) -> live_store::Store {
@@ -196,12 +254,16 @@ impl Shard {
         &self,
         log: &ingest_log::Handle,
         store: &live_store::Store,
+        blocks: &BlockBuilder,
     ) -> Result<(), BoxError> {
         for partition in log.owned() {
-            let committed = log.committed(partition, GROUP)?.unwrap_or(0);
-            let from = committed.max(log.start_offset(partition)?);
+            let from = committed(log, partition)?;
             let started = Instant::now();
-            let mut records = LogRecords(log.read(partition, from)?);
+            let mut records = LogRecords {
+                reader: log.read(partition, from)?,
+                partition,
+                blocks: blocks.clone(),
+            };
             let replayed = store.replay(partition, &mut records).await?;
             if replayed.records + replayed.undecodable > 0 {
                 tracing::info!(
@@ -347,19 +409,10 @@ async fn join(servers: Servers) -> Result<(), BoxError> {
     outcome
 }
 
-/// The log's retention has the last word on how long spans can be read.
-async fn forget(log: ingest_log::Handle, store: live_store::Store) {
-    loop {
-        sleep(FORGET_PERIOD).await;
-        for partition in log.owned() {
-            match log.start_offset(partition) {
-                Ok(start) => store.forget_before(partition, start).await,
-                Err(error) => {
-                    tracing::warn!(partition, %error, "the log does not say where it starts")
-                }
-            }
-        }
-    }
+/// Everything of the partition below this is in blocks, or gone.
+fn committed(log: &ingest_log::Handle, partition: u32) -> Result<u64, ingest_log::Error> {
+    let committed = log.committed(partition, COMMIT_GROUP)?.unwrap_or(0);
+    Ok(committed.max(log.start_offset(partition)?))
 }
 
 /// The tenant of a process without multi-tenancy.

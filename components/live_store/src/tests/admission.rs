@@ -181,8 +181,6 @@ fn every_name_is_there_from_the_first_scrape() {
         r#"tempo_live_store_records_processed_total{tenant="single-tenant"} 0"#,
         r#"tempo_live_store_records_dropped_total{reason="too_old",tenant="single-tenant"} 0"#,
         r#"tempo_discarded_spans_total{reason="live_traces_exceeded",tenant="single-tenant"} 0"#,
-        "tempo_live_store_local_blocks_flushed_total 0",
-        "tempo_live_store_blocks_completed_total 0",
         "tempo_live_store_catch_up_duration_seconds 0",
         "tempo_live_store_ready 0",
     ] {

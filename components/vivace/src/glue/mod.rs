@@ -3,14 +3,18 @@
 //! Each partition has one owner, the shard `partition % shards`. Whoever wants something of a partition sends its owner
 //! a message; the owner does the work in a task of its own, so that a client who goes away breaks nothing off half-way.
 
+mod blocks;
 mod message;
 mod owner;
 mod partitions;
 mod records;
+mod sections;
 mod traces;
 
+pub use blocks::{ListedBlocks, UploadBucket};
 pub use message::{Inboxes, Message};
 pub use owner::Owner;
 pub use partitions::Partitions;
 pub use records::{LogReader, LogRecords};
+pub use sections::{COMMIT_GROUP, LogSections, PLAN_GROUP};
 pub use traces::Traces;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
+use vivace_block_builder::BlockBuilder;
 use vivace_distributor::{PushError, Pushed};
 use vivace_ingest_log::{Error as LogError, Handle as Log, Tail};
 use vivace_live_store::{Admission, Store};
@@ -61,14 +62,17 @@ fn address(bytes: &Bytes) -> usize {
     bytes.as_ptr() as usize
 }
 
-/// Hands durable records to the live store, before their appends resolve: read-your-writes.
+/// Hands durable records to the live store, and tells the block builder of them, before their appends resolve: read-your-writes.
 struct Index {
     store: Store,
+    blocks: BlockBuilder,
     under_way: Rc<UnderWay>,
 }
 
 impl Tail for Index {
     fn deliver(&self, partition: u32, offset: u64, parts: &[Bytes]) {
+        let bytes = parts.iter().map(|part| part.len() as u64).sum();
+        self.blocks.observe(partition, offset, bytes);
         if let Some((tenant, batch)) = parts.last().and_then(|bytes| self.under_way.take(bytes)) {
             self.store.insert(partition, offset, &tenant, batch);
             return;
@@ -85,11 +89,12 @@ impl Tail for Index {
 
 impl Owner {
     /// Connects the log's tail to the store. The store has replayed the log already.
-    pub fn new(log: Log, store: Store) -> Result<Self, LogError> {
+    pub fn new(log: Log, store: Store, blocks: &BlockBuilder) -> Result<Self, LogError> {
         let under_way = Rc::<UnderWay>::default();
         for partition in log.owned() {
             let tail = Index {
                 store: store.clone(),
+                blocks: blocks.clone(),
                 under_way: Rc::clone(&under_way),
             };
             log.set_tail(partition, Rc::new(tail))?;

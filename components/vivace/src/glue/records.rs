@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use vivace_block_builder::BlockBuilder;
 use vivace_ingest_log::{Error as LogError, Handle as Log, Reader};
 use vivace_live_store::{BoxError, RecordReader, RecordSource};
 
@@ -26,12 +27,20 @@ impl RecordReader for LogReader {
     }
 }
 
-/// All records of a partition from some offset on, until its end at this moment.
-pub struct LogRecords(pub Reader);
+/// All records of a partition from some offset on, until its end at this moment. The block builder is told of each.
+pub struct LogRecords {
+    pub reader: Reader,
+    pub partition: u32,
+    pub blocks: BlockBuilder,
+}
 
 impl RecordSource for LogRecords {
     async fn next(&mut self) -> Result<Option<(u64, Bytes)>, BoxError> {
-        let entry = self.0.next().await?;
-        Ok(entry.map(|entry| (entry.offset, entry.payload)))
+        let Some(entry) = self.reader.next().await? else {
+            return Ok(None);
+        };
+        let bytes = entry.payload.len() as u64;
+        self.blocks.observe(self.partition, entry.offset, bytes);
+        Ok(Some((entry.offset, entry.payload)))
     }
 }

@@ -1,4 +1,4 @@
-//! The query frontend's way to live data: every shard is asked.
+//! The query frontend's way to spans: live data of every shard, and blocks.
 
 use std::sync::Arc;
 
@@ -7,7 +7,8 @@ use futures_util::future::{LocalBoxFuture, try_join_all};
 use vivace_live_store::Error as LookupError;
 use vivace_model::TraceId;
 use vivace_protocol::trace::Fragment;
-use vivace_query_frontend::{SourceError, TraceSource};
+use vivace_querier::{Error as QuerierError, Lookup, Querier};
+use vivace_query_frontend::{BlockLookup, FromBlocks, SourceError, TraceSource};
 use vivace_shards::mailbox::{TrySendError, oneshot};
 use vivace_shards::shard_id;
 
@@ -20,10 +21,12 @@ pub struct Traces {
     pub inboxes: Arc<Inboxes>,
     /// The partitions of this shard.
     pub own: Owner,
+    /// Looks into blocks.
+    pub querier: Querier,
 }
 
 impl TraceSource for Traces {
-    fn find_trace<'a>(
+    fn find_recent<'a>(
         &'a self,
         tenant: &'a str,
         trace_id: TraceId,
@@ -64,6 +67,38 @@ impl TraceSource for Traces {
             });
         let asked: Vec<_> = asked.collect();
         async move { Ok(try_join_all(asked).await?.concat()) }.boxed_local()
+    }
+
+    fn find_in_blocks<'a>(
+        &'a self,
+        tenant: &'a str,
+        lookup: &'a BlockLookup,
+    ) -> LocalBoxFuture<'a, Result<FromBlocks, SourceError>> {
+        async move {
+            let lookup = Lookup {
+                trace_id: lookup.trace_id,
+                blocks: lookup.blocks.clone(),
+                start_seconds: lookup.start_seconds,
+                end_seconds: lookup.end_seconds,
+            };
+            let found = self.querier.find_trace(tenant, &lookup).await;
+            let found = found.map_err(|error| block_error(&error))?;
+            Ok(FromBlocks {
+                fragments: found.fragments,
+                reads: found.reads,
+                read_bytes: found.read_bytes,
+            })
+        }
+        .boxed_local()
+    }
+}
+
+fn block_error(error: &QuerierError) -> SourceError {
+    let text = error.to_string();
+    match error {
+        QuerierError::Memory { .. } => SourceError::Busy(text),
+        _ if error.is_retryable() => SourceError::Unavailable(text),
+        _ => SourceError::Failed(text),
     }
 }
 

@@ -15,6 +15,9 @@ pub type Result<T = ()> = std::result::Result<T, Error>;
 /// How long a server may take until it is ready, on a busy machine.
 const READY_MAX: Duration = Duration::from_secs(30);
 
+/// How long blocks may take after the last span.
+const BLOCKS_MAX: Duration = Duration::from_secs(60);
+
 /// The folder with conformance data that stands beside the project.
 pub fn shared() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared")
@@ -285,6 +288,31 @@ impl Server {
             .filter_map(|line| line.rsplit_once(' '))
             .find(|(name, _)| *name == sample)
             .and_then(|(_, value)| value.parse().ok()))
+    }
+
+    /// Waits until everything acknowledged is in uploaded blocks.
+    pub fn wait_for_blocks(&self) -> Result {
+        let outcome = eventually(BLOCKS_MAX, || {
+            let text = self.get("/metrics")?.text();
+            let samples = |name: &str| -> BTreeMap<String, f64> {
+                let of_group =
+                    |line: &&str| !line.contains("group=") || line.contains("group=\"live-store\"");
+                text.lines()
+                    .filter(|line| line.starts_with(name))
+                    .filter(of_group)
+                    .filter_map(|line| {
+                        let partition = line.split("partition=\"").nth(1)?.split('"').next()?;
+                        Some((partition.to_owned(), line.rsplit(' ').next()?.parse().ok()?))
+                    })
+                    .collect()
+            };
+            let ends = samples("vivace_ingest_log_end_offset");
+            let committed = samples("vivace_ingest_log_committed_offset");
+            Ok(ends
+                .iter()
+                .all(|(partition, end)| *end == 0.0 || committed.get(partition) == Some(end)))
+        });
+        outcome.map_err(|error| format!("blocks: {error}\n{}", self.log()).into())
     }
 
     /// Resident memory in bytes.

@@ -1,0 +1,100 @@
+//! The block builder's way to the log and the live store.
+
+use std::ops::Range;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use vivace_block_builder::{BoxError, Record, Source};
+use vivace_ingest_log::{Entry, Handle as Log};
+use vivace_live_store::Store;
+use vivace_protocol::record;
+
+/// The consumer group whose commits say what is in blocks: the log keeps everything from there on.
+pub const COMMIT_GROUP: &str = "live-store";
+/// Its commits say where the section that begins at the other group's offset will end.
+pub const PLAN_GROUP: &str = "live-store-section";
+
+/// The partitions of one shard.
+pub struct LogSections {
+    pub log: Log,
+    pub store: Store,
+}
+
+impl Source for LogSections {
+    fn log_id(&self) -> u64 {
+        self.log.log_id()
+    }
+
+    fn plan(&self, partition: u32, to: u64) -> LocalBoxFuture<'_, Result<(), BoxError>> {
+        async move { Ok(self.log.commit(partition, PLAN_GROUP, to).await?) }.boxed_local()
+    }
+
+    fn read(
+        &self,
+        partition: u32,
+        offsets: Range<u64>,
+    ) -> LocalBoxFuture<'_, Result<Vec<Record>, BoxError>> {
+        async move {
+            let mut records = Vec::new();
+            let mut next = offsets.start;
+            for held in self.store.held(partition, offsets.clone()) {
+                // What the live store has only by name is in the log; what it does not have at all may be there, undecodable.
+                if let Some(batch) = held.batch {
+                    self.from_log(partition, next..held.offset, &mut records)
+                        .await?;
+                    let tenant = held.tenant;
+                    records.push(Record::Spans { tenant, batch });
+                    next = held.offset + 1;
+                }
+            }
+            self.from_log(partition, next..offsets.end, &mut records)
+                .await?;
+            Ok(records)
+        }
+        .boxed_local()
+    }
+
+    fn commit(&self, partition: u32, to: u64) -> LocalBoxFuture<'_, Result<(), BoxError>> {
+        async move { Ok(self.log.commit(partition, COMMIT_GROUP, to).await?) }.boxed_local()
+    }
+
+    fn release(&self, partition: u32, to: u64) -> LocalBoxFuture<'_, ()> {
+        self.store.forget_before(partition, to).boxed_local()
+    }
+}
+
+impl LogSections {
+    async fn from_log(
+        &self,
+        partition: u32,
+        offsets: Range<u64>,
+        records: &mut Vec<Record>,
+    ) -> Result<(), BoxError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let mut reader = self.log.read(partition, offsets.start)?;
+        while let Some(entry) = reader.next().await? {
+            if entry.offset >= offsets.end {
+                break;
+            }
+            records.push(decode(entry));
+            vivace_shards::breathe().await;
+        }
+        Ok(())
+    }
+}
+
+fn decode(entry: Entry) -> Record {
+    match record::decode(entry.payload.clone()) {
+        Ok((header, batch)) => Record::Spans {
+            tenant: header.tenant.into(),
+            batch,
+        },
+        Err(error) => Record::Undecodable {
+            offset: entry.offset,
+            payload: entry.payload,
+            why: error.to_string(),
+        },
+    }
+}
