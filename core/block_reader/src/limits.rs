@@ -1,0 +1,53 @@
+//! Every maximum of this crate.
+
+/// A Parquet footer. Tempo's largest blocks (hundreds of row groups) have some MiB.
+pub const MAX_FOOTER_BYTES: u64 = 64 << 20;
+
+/// Nodes of a schema, groups included; version 5 with all dedicated columns has 180. The `parquet` crate builds the tree
+/// by recursion, so this bounds its stack too.
+pub const MAX_SCHEMA_NODES: usize = 1024;
+
+pub const MAX_ROW_GROUPS: usize = 65_536;
+
+/// Chunks of all row groups together: what an open block keeps for each is some 50 bytes.
+pub const MAX_CHUNKS: usize = 1 << 20;
+
+/// Pages of all chunks together: what an open block keeps for each is 16 bytes.
+pub const MAX_PAGES: usize = 1 << 22;
+
+/// Entries of the footer's key-value metadata, which nobody reads.
+pub const MAX_FOOTER_KEYS: usize = 1024;
+
+/// How deep a Thrift value may be nested.
+pub const MAX_THRIFT_DEPTH: usize = 16;
+
+/// What the first read of the tail takes beyond the footer, in the hope of the page indexes. They are there for small
+/// blocks; a large block needs a second read.
+pub const TAIL_EXTRA_BYTES: u64 = 64 << 10;
+
+/// What the first read of the tail takes when the meta does not know how long the footer is.
+pub const UNKNOWN_FOOTER_BYTES: u64 = 128 << 10;
+
+/// The page indexes of a file together.
+pub const MAX_PAGE_INDEX_BYTES: u64 = 128 << 20;
+
+/// A page header; Tempo's hold bounds of values, each cut to 16 bytes or as long as the value.
+pub const MAX_PAGE_HEADER_BYTES: usize = 8 << 20;
+
+/// A page, decompressed. Dictionaries have no other limit than the row group, which is some 100 MB.
+pub const MAX_PAGE_BYTES: usize = 256 << 20;
+
+/// Level slots of one page: eight bytes can claim two thousand million of them.
+pub const MAX_PAGE_LEVELS: usize = 1 << 26;
+
+/// What one trace may take in memory, counting each level slot and value.
+pub const MAX_TRACE_BYTES: usize = 512 << 20;
+
+/// A row group of at most this size is read whole: one request costs less than what is saved by reading parts.
+pub const WHOLE_ROW_GROUP_BYTES: u64 = 4 << 20;
+
+/// Ranges with at most this much between them are read as one.
+pub const MAX_GAP_BYTES: u64 = 512 << 10;
+
+/// How large one read gets by joining ranges.
+pub const MAX_JOINED_BYTES: u64 = 16 << 20;
