@@ -1,0 +1,142 @@
+//! What writing a block costs, and how large it gets.
+//!
+//! `cargo bench -p vivace-block-writer -- [otlp|generated] [leaves]`: `otlp` takes the spans of the conformance data,
+//! `generated` (the default) 250,000 spans with 15 attributes; `leaves` prints the size of each leaf as well.
+//! `VIVACE_BENCH_FILE` names a file to which the block's `data.parquet` goes.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use uuid::Uuid;
+use vivace_bench::data::{Generator, Shape};
+use vivace_block::Format;
+use vivace_block_writer::{Built, Options, Sink, write_block};
+use vivace_model::SpanBatch;
+use vivace_protocol::otlp::{ScanOptions, Scanner};
+
+const SPANS: usize = 250_000;
+const NOW: u64 = 1_795_335_883_175_355_314;
+const ROUNDS: usize = 5;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+#[derive(Default)]
+struct File(Vec<u8>);
+
+impl Sink for File {
+    type Error = std::convert::Infallible;
+
+    async fn append(&mut self, bytes: Bytes) -> std::result::Result<(), Self::Error> {
+        self.0.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+fn scan(request: &[u8]) -> Result<Vec<SpanBatch>> {
+    let options = ScanOptions {
+        max_attribute_bytes: 2048,
+        partitions: 1,
+    };
+    let scanned = Scanner::new().scan("single-tenant", request, &options)?;
+    Ok(scanned.batches.into_iter().map(|(_, batch)| batch).collect())
+}
+
+fn conformance() -> Result<Vec<SpanBatch>> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
+    let folder = std::env::var("VIVACE_SHARED").unwrap_or_else(|_| folder.to_owned());
+    let mut batches = Vec::new();
+    for number in 0..28 {
+        let path = format!("{folder}/conformance/otlp/{number:04}.pb");
+        batches.extend(scan(&std::fs::read(path)?)?);
+    }
+    Ok(batches)
+}
+
+fn generated() -> Result<Vec<SpanBatch>> {
+    let mut generator = Generator::new(1, Shape::default());
+    let (mut batches, mut spans) = (Vec::new(), 0);
+    while spans < SPANS {
+        let request = generator.next_request(NOW + spans as u64 * 100_000);
+        spans += request.spans;
+        batches.extend(scan(&request.body)?);
+    }
+    Ok(batches)
+}
+
+fn finish<T>(work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    loop {
+        if let std::task::Poll::Ready(value) = work.as_mut().poll(&mut context) {
+            return value;
+        }
+    }
+}
+
+fn write(batches: &[SpanBatch], format: Format) -> Result<(Built, Vec<u8>)> {
+    let options = Options::new(format, "single-tenant", Uuid::nil());
+    let mut file = File::default();
+    let built = finish(write_block(batches, &options, &mut file, async || {}))?;
+    Ok((built, file.0))
+}
+
+fn print_leaves(file: Vec<u8>, spans: u64) -> Result {
+    let reader = SerializedFileReader::new(Bytes::from(file))?;
+    let mut sizes = Vec::new();
+    for row_group in reader.metadata().row_groups() {
+        for (leaf, column) in row_group.columns().iter().enumerate() {
+            if sizes.len() <= leaf {
+                sizes.push((0, 0, column.column_path().string()));
+            }
+            sizes[leaf].0 += column.compressed_size();
+            sizes[leaf].1 += column.uncompressed_size();
+        }
+    }
+    sizes.sort_by_key(|size| std::cmp::Reverse(size.0));
+    for (compressed, uncompressed, path) in sizes {
+        let each = compressed as f64 / spans as f64;
+        println!("{each:8.3} B/span {compressed:10} of {uncompressed:10}  {path}");
+    }
+    Ok(())
+}
+
+fn main() -> Result {
+    let arguments: Vec<String> = std::env::args().collect();
+    let asked = |word: &str| arguments.iter().any(|argument| argument == word);
+    let batches = if asked("otlp") {
+        conformance()?
+    } else {
+        generated()?
+    };
+    for format in [Format::VParquet5, Format::VParquet4] {
+        let mut best = f64::INFINITY;
+        let mut last = None;
+        for _ in 0..ROUNDS {
+            let started = Instant::now();
+            let written = write(&batches, format)?;
+            let took = started.elapsed().as_nanos() as f64 / written.0.spans as f64;
+            best = best.min(took);
+            last = Some(written);
+        }
+        let Some((built, file)) = last else { break };
+        println!(
+            "{format}: {} spans in {} batches and {} traces, {best:.0} ns/span, {:.2} B/span, {} row groups, {} footer bytes",
+            built.spans,
+            batches.len(),
+            built.meta.total_objects,
+            file.len() as f64 / built.spans as f64,
+            built.meta.total_records,
+            built.meta.footer_size,
+        );
+        if format == Format::VParquet5 {
+            if let Ok(path) = std::env::var("VIVACE_BENCH_FILE") {
+                std::fs::write(path, &file)?;
+            }
+            if asked("leaves") {
+                print_leaves(file, built.spans)?;
+            }
+        }
+    }
+    Ok(())
+}

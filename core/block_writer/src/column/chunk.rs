@@ -1,0 +1,104 @@
+//! The finished pages of a leaf in the current row group.
+
+use bytes::Bytes;
+use parquet::basic::Encoding;
+
+
+use super::bounds::{Bound, Order};
+use super::press::{Kind, Press};
+use crate::EncodeError;
+
+/// What the indexes say of a page.
+#[derive(Clone, Debug)]
+pub(crate) struct PageFacts {
+    /// Header included.
+    pub(crate) bytes: u32,
+    pub(crate) rows: u32,
+    pub(crate) slots: u32,
+    pub(crate) values: u32,
+    /// None: no values, or a leaf without bounds.
+    pub(crate) bounds: Option<(Bound, Bound)>,
+    pub(crate) nan_count: Option<i64>,
+}
+
+/// Pages as they will stand in the file.
+pub(crate) struct Chunk {
+    /// Position of the leaf in the schema.
+    leaf: usize,
+    order: Order,
+    pages: Vec<u8>,
+    facts: Vec<PageFacts>,
+    uncompressed: u64,
+    encoding: Encoding,
+}
+
+/// A whole chunk.
+pub(crate) struct Finished {
+    pub(crate) leaf: usize,
+    pub(crate) order: Order,
+    /// The dictionary page; without a dictionary there is none.
+    pub(crate) dictionary: Option<Bytes>,
+    pub(crate) pages: Bytes,
+    pub(crate) facts: Vec<PageFacts>,
+    /// Headers included, as in `pages` and `dictionary`.
+    pub(crate) uncompressed: u64,
+    /// That of all data pages.
+    pub(crate) encoding: Encoding,
+}
+
+impl Chunk {
+    pub(crate) fn new(leaf: usize, order: Order) -> Self {
+        Self {
+            leaf,
+            order,
+            pages: Vec::new(),
+            facts: Vec::new(),
+            uncompressed: 0,
+            encoding: Encoding::PLAIN,
+        }
+    }
+
+    /// Adds the page whose body is in the press. `facts.bytes` is filled in here.
+    pub(crate) fn add(
+        &mut self,
+        mut facts: PageFacts,
+        encoding: Encoding,
+        press: &mut Press,
+    ) -> Result<(), EncodeError> {
+        let slots = facts.slots;
+        let before = self.pages.len();
+        let kind = Kind::Data { slots, encoding };
+        self.uncompressed += press.page(kind, &mut self.pages)? as u64;
+        facts.bytes = (self.pages.len() - before) as u32;
+        self.encoding = encoding;
+        self.facts.push(facts);
+        Ok(())
+    }
+
+    /// Takes the pages. With a dictionary its body is in the press and it has `entries`.
+    pub(crate) fn take(
+        &mut self,
+        entries: Option<u32>,
+        press: &mut Press,
+    ) -> Result<Finished, EncodeError> {
+        let dictionary = match entries {
+            Some(entries) => {
+                let mut page = Vec::new();
+                self.uncompressed += press.page(Kind::Dictionary { entries }, &mut page)? as u64;
+                Some(Bytes::from(page))
+            }
+            None => None,
+        };
+        // The next chunk will be about as large.
+        let next = Vec::with_capacity(self.pages.len());
+        Ok(Finished {
+            leaf: self.leaf,
+            order: self.order,
+            dictionary,
+            pages: Bytes::from(std::mem::replace(&mut self.pages, next)),
+            facts: std::mem::take(&mut self.facts),
+            uncompressed: std::mem::take(&mut self.uncompressed),
+            encoding: self.encoding,
+        })
+    }
+}

@@ -1,0 +1,17 @@
+//! Every maximum of this crate.
+
+/// Slots (values, and places without one) after which a page of spans, attributes, events or links ends, at the next
+/// end of a row.
+pub const PAGE_SLOTS: usize = 49_152;
+
+/// The same for what a row has once: a reader finds a trace by its id with few bytes.
+pub const PAGE_ROWS: usize = 1_000;
+
+/// Bytes of texts without a dictionary after which a page ends early, at the next end of a row.
+pub const PAGE_BYTES: usize = 1 << 20;
+
+/// Bytes of a bound in statistics and column indexes. A longer lower bound is cut, an upper one cut and raised.
+pub const BOUND_BYTES: usize = 16;
+
+/// Spans between two pauses: some 50 us of work.
+pub const SPANS_PER_PAUSE: u32 = 64;

@@ -1,0 +1,19 @@
+//! One trace at a time: its spans from all batches, put in the order of a row.
+
+mod attribute;
+mod context;
+mod gather;
+mod group;
+mod json;
+mod merge;
+mod nested;
+mod source;
+
+pub(crate) use attribute::{Attribute, Value};
+pub(crate) use context::{Contexts, Resource, Scope};
+pub(crate) use gather::{Gathered, Placed};
+pub(crate) use group::Groups;
+pub(crate) use json::push_value;
+pub(crate) use merge::Merge;
+pub(crate) use nested::{Nested, NestedSet};
+pub(crate) use source::Source;
