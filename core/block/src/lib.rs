@@ -11,6 +11,7 @@ pub mod limits;
 mod meta;
 mod meta_json;
 pub mod schema;
+pub mod tenant_index;
 mod time;
 mod well_known;
 

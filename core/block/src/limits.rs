@@ -21,12 +21,11 @@ pub const MAX_ROW_GROUPS: usize = 1 << 20;
 /// Bytes of an `index`: 28 for a row group.
 pub const MAX_INDEX_BYTES: usize = 32 << 20;
 
-/// Bytes of a tenant index once decompressed: a meta takes about 250 as protobuf and 500 as JSON, so that a million
-/// blocks fit.
-pub const MAX_TENANT_INDEX_BYTES: usize = 512 << 20;
+/// Bytes of a tenant index once decompressed: a meta takes about 250 as protobuf and 500 as JSON, so that half a million blocks fit in both forms.
+pub const MAX_TENANT_INDEX_BYTES: usize = 256 << 20;
 
 /// Blocks in a tenant index, live and compacted together.
-pub const MAX_TENANT_INDEX_BLOCKS: usize = 2_000_000;
+pub const MAX_TENANT_INDEX_BLOCKS: usize = 1_000_000;
 
 /// Bytes of a tenant's name.
 pub const MAX_TENANT_BYTES: usize = 150;

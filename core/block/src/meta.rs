@@ -85,7 +85,7 @@ impl BlockMeta {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::ZERO_TIME;
     use crate::dedicated::{ColumnOption, Kind, Scope};

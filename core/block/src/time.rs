@@ -31,13 +31,18 @@ pub(crate) fn print(time: DateTime<Utc>) -> String {
     text
 }
 
-/// None: not a time of RFC 3339 with a year from 0 to 9999.
+/// Whether a time lies in the years 1 to 9999, which is what Go prints and what protobuf holds.
+pub(crate) fn can_be_printed(time: DateTime<Utc>) -> bool {
+    (1..=9999).contains(&time.year())
+}
+
+/// None: not a time of RFC 3339 with a year from 1 to 9999.
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
     let time = DateTime::parse_from_rfc3339(text).ok()?;
     let nanos = time.timestamp_subsec_nanos().min(999_999_999);
     let time = DateTime::from_timestamp(time.timestamp(), nanos)?;
     // A zone can move it out of what `print` can write.
-    (0..=9999).contains(&time.year()).then_some(time)
+    can_be_printed(time).then_some(time)
 }
 
 #[cfg(test)]
@@ -66,7 +71,13 @@ mod tests {
             printed("2016-12-31T23:59:60Z").unwrap(),
             "2016-12-31T23:59:59.999999999Z"
         );
-        for text in ["", "2023-11-14", "yesterday", "9999-12-31T23:59:59-01:00"] {
+        for text in [
+            "",
+            "2023-11-14",
+            "yesterday",
+            "9999-12-31T23:59:59-01:00",
+            "0000-12-31T23:59:59Z",
+        ] {
             assert_eq!(printed(text), None, "{text}");
         }
     }
