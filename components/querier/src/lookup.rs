@@ -292,7 +292,7 @@ impl Block<'_> {
 
     fn reading(&self, error: ReadError<Error>) -> Error {
         match error {
-            ReadError::Ranges(error) => error,
+            ReadError::Ranges { source, .. } => source,
             other => self.corrupt(other),
         }
     }
