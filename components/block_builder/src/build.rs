@@ -10,6 +10,7 @@ use vivace_shards::disk::{self, File, OpenOptions};
 
 use crate::config::BlockOptions;
 use crate::error::Error;
+use crate::limits::WRITE_BYTES;
 
 /// A finished block that is not uploaded yet: `data.parquet` in a file, the small objects in memory. The file goes
 /// when [`LocalBlock::remove`] is called, or at the next start.
@@ -52,6 +53,8 @@ pub(crate) async fn build(
     let mut sink = Local {
         file: &file,
         end: 0,
+        waiting: Vec::new(),
+        waiting_bytes: 0,
     };
     let options = Options {
         format: options.format,
@@ -64,6 +67,10 @@ pub(crate) async fn build(
         bloom_shard_bytes: options.bloom_shard_bytes,
     };
     let built = write_block(batches, &options, &mut sink, vivace_shards::breathe).await;
+    let built = match built {
+        Ok(built) => sink.flush().await.map(|()| built).map_err(WriteError::Sink),
+        failed => failed,
+    };
     match built {
         Ok(built) => Ok(LocalBlock { path, file, built }),
         Err(error) => {
@@ -84,19 +91,36 @@ pub(crate) async fn build(
     }
 }
 
-/// Appends to the local file. It need not be synced: until the upload is over, the log has everything.
+/// Appends to the local file, many columns in one write. It need not be synced: until the upload is over, the log has
+/// everything.
 struct Local<'f> {
     file: &'f File,
     end: u64,
+    waiting: Vec<Bytes>,
+    waiting_bytes: usize,
+}
+
+impl Local<'_> {
+    async fn flush(&mut self) -> std::io::Result<()> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let buffers = std::mem::take(&mut self.waiting);
+        self.file.write_at(self.end, buffers).await?;
+        self.end += std::mem::take(&mut self.waiting_bytes) as u64;
+        Ok(())
+    }
 }
 
 impl Sink for Local<'_> {
     type Error = std::io::Error;
 
     async fn append(&mut self, bytes: Bytes) -> Result<(), Self::Error> {
-        let len = bytes.len() as u64;
-        self.file.write_at(self.end, vec![bytes]).await?;
-        self.end += len;
+        self.waiting_bytes += bytes.len();
+        self.waiting.push(bytes);
+        if self.waiting_bytes >= WRITE_BYTES {
+            self.flush().await?;
+        }
         Ok(())
     }
 }

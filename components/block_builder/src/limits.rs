@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Blocks of one section that are built or uploaded at once, on a shard.
 pub const BLOCKS_AT_ONCE: usize = 16;
 
+/// Bytes of a local block that wait until they are written together.
+pub const WRITE_BYTES: usize = 1 << 20;
+
 /// Bytes of a local block that are read for its upload at once.
 pub const UPLOAD_CHUNK_BYTES: usize = 4 << 20;
 

@@ -132,6 +132,9 @@ impl BlockBuilder {
                 let mut pause = RETRY_FIRST;
                 let mut again = section.planned;
                 while let Err(error) = inner.take_over(partition, section, again).await {
+                    if again {
+                        inner.metrics.completion_retries_failed.inc();
+                    }
                     again = true;
                     inner.metrics.completion_failed.inc();
                     tracing::warn!(
