@@ -2,7 +2,7 @@
 //!
 //! `cargo bench -p vivace-block-writer -- [otlp|generated] [leaves]`: `otlp` takes the spans of the conformance data,
 //! `generated` (the default) 250,000 spans with 15 attributes; `leaves` prints the size of each leaf as well.
-//! `VIVACE_BENCH_FILE` names a file to which the block's `data.parquet` goes.
+//! With `VIVACE_BENCH_FILE` the blocks' `data.parquet` go to that path and the format's name.
 
 use std::time::Instant;
 
@@ -39,7 +39,11 @@ fn scan(request: &[u8]) -> Result<Vec<SpanBatch>> {
         partitions: 1,
     };
     let scanned = Scanner::new().scan("single-tenant", request, &options)?;
-    Ok(scanned.batches.into_iter().map(|(_, batch)| batch).collect())
+    Ok(scanned
+        .batches
+        .into_iter()
+        .map(|(_, batch)| batch)
+        .collect())
 }
 
 fn conformance() -> Result<Vec<SpanBatch>> {
@@ -129,13 +133,12 @@ fn main() -> Result {
             built.meta.total_records,
             built.meta.footer_size,
         );
-        if format == Format::VParquet5 {
-            if let Ok(path) = std::env::var("VIVACE_BENCH_FILE") {
-                std::fs::write(path, &file)?;
-            }
-            if asked("leaves") {
-                print_leaves(file, built.spans)?;
-            }
+        let path = std::env::var("VIVACE_BENCH_FILE");
+        if let Ok(path) = path {
+            std::fs::write(format!("{path}-{format}"), &file)?;
+        }
+        if format == Format::VParquet5 && asked("leaves") {
+            print_leaves(file, built.spans)?;
         }
     }
     Ok(())

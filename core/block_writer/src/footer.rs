@@ -6,10 +6,11 @@ use std::sync::Arc;
 use parquet::basic::{BoundaryOrder, Compression, Encoding, Type, ZstdLevel};
 use parquet::data_type::ByteArray;
 use parquet::errors::Result;
-use parquet::file::metadata::{
-    ColumnChunkMetaData, ColumnIndexBuilder, FileMetaData, OffsetIndexBuilder, ParquetMetaDataBuilder, ParquetMetaDataWriter, RowGroupMetaData,
-};
 use parquet::file::metadata::page_index::PageIndexBuilder;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, ColumnIndexBuilder, FileMetaData, OffsetIndexBuilder,
+    ParquetMetaDataBuilder, ParquetMetaDataWriter, RowGroupMetaData,
+};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::file::statistics::{Statistics, ValueStatistics};
@@ -83,7 +84,10 @@ impl Footer {
         offset: u64,
     ) -> Result<()> {
         let descriptor = self.schema.column(chunk.leaf);
-        let dictionary = chunk.dictionary.as_ref().map_or(0, |page| page.len() as u64);
+        let dictionary = chunk
+            .dictionary
+            .as_ref()
+            .map_or(0, |page| page.len() as u64);
         let nulls: u64 = (chunk.facts.iter())
             .map(|page| u64::from(page.slots - page.values))
             .sum();
@@ -249,13 +253,15 @@ fn statistics(chunk: &Finished, descriptor: &ColumnDescPtr, nulls: u64) -> Stati
             let value = |bound: &Bound| f64::from_le_bytes(eight(bound));
             let nan_count = chunk.facts.iter().filter_map(|page| page.nan_count);
             let nan_count = nan_count.sum::<i64>().cast_unsigned();
-            let of = ValueStatistics::new(least.map(value), greatest.map(value), None, nulls, false);
+            let of =
+                ValueStatistics::new(least.map(value), greatest.map(value), None, nulls, false);
             Statistics::Double(of.with_nan_count(Some(nan_count)))
         }
         _ => {
             let exact = |bound: Option<&Bound>| bound.is_some_and(|bound| bound.exact);
             let value = |bound: &Bound| ByteArray::from(bound.bytes.clone());
-            let of = ValueStatistics::new(least.map(value), greatest.map(value), None, nulls, false);
+            let of =
+                ValueStatistics::new(least.map(value), greatest.map(value), None, nulls, false);
             let of = of.with_min_is_exact(exact(least));
             Statistics::ByteArray(of.with_max_is_exact(exact(greatest)))
         }

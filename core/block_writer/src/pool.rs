@@ -49,7 +49,10 @@ impl<'b> Pool<'b> {
         let texts = &self.texts;
         let same = |slot: &Slot| slot.hash == hash as u32 && texts[slot.text as usize] == text;
         // The table takes its places from the upper bits, so that the lower ones tell something new.
-        match self.slots.entry(spread(hash as u32), same, |slot| spread(slot.hash)) {
+        match self
+            .slots
+            .entry(spread(hash as u32), same, |slot| spread(slot.hash))
+        {
             Entry::Occupied(slot) => Text(slot.get().text),
             Entry::Vacant(place) => {
                 let number = self.texts.len() as u32;
@@ -66,8 +69,7 @@ impl<'b> Pool<'b> {
     /// The number of a text that is known to be there; that of the empty one otherwise.
     pub(crate) fn find(&self, text: &str) -> Text {
         let hash = self.state.hash_one(text) as u32;
-        let same =
-            |slot: &Slot| slot.hash == hash && self.texts[slot.text as usize] == text;
+        let same = |slot: &Slot| slot.hash == hash && self.texts[slot.text as usize] == text;
         let found = self.slots.find(spread(hash), same);
         found.map_or(Text::EMPTY, |slot| Text(slot.text))
     }

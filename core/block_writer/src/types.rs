@@ -10,7 +10,9 @@ use vivace_block::schema::{self, Annotation, Logical, Node, Schema};
 /// The root, named `Trace`.
 pub(crate) fn root(schema: &Schema) -> Result<Type> {
     let fields = all(&schema.nodes)?;
-    Type::group_type_builder("Trace").with_fields(fields).build()
+    Type::group_type_builder("Trace")
+        .with_fields(fields)
+        .build()
 }
 
 fn all(nodes: &[Node]) -> Result<Vec<TypePtr>> {

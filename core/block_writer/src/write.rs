@@ -50,9 +50,11 @@ pub async fn write_block<S: Sink>(
         sources.push(Source::new(view, numbers));
     }
     let contexts = Contexts::find(&sources, &pool, service_name, &mut pause).await;
-    let tables = Tables::new(&schema, &keys, service_name, &pool);
+    let tables = Tables::new(options.format, &schema, &keys, service_name, &pool);
     let tables = tables.ok_or(EncodeError::Format(options.format))?;
-    let traces = sources.iter().map(|source| source.view.trace_count() as u64);
+    let traces = sources
+        .iter()
+        .map(|source| source.view.trace_count() as u64);
     let mut writer = Writer {
         sink,
         offset: 0,

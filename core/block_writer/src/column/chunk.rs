@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use parquet::basic::Encoding;
 
-
 use super::bounds::{Bound, Order};
 use super::press::{Kind, Press};
 use crate::EncodeError;

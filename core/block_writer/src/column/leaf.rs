@@ -117,7 +117,11 @@ impl<V: Values> Leaf<V> {
     }
 
     /// Takes the chunk of the row group.
-    pub(crate) fn take(&mut self, press: &mut Press, pool: &Pool<'_>) -> Result<Finished, EncodeError> {
+    pub(crate) fn take(
+        &mut self,
+        press: &mut Press,
+        pool: &Pool<'_>,
+    ) -> Result<Finished, EncodeError> {
         let entries = self.values.take_dictionary(pool, &mut press.body);
         self.chunk.take(entries, press)
     }

@@ -92,7 +92,8 @@ impl Levels {
             if self.encoded.rep_below.is_empty() {
                 encode::levels(&self.rep, self.max_rep + 1, &mut self.encoded.rep_below);
             }
-            let same_width = encode::width_of(max_rep.into()) == encode::width_of((self.max_rep + 1).into());
+            let same_width =
+                encode::width_of(max_rep.into()) == encode::width_of((self.max_rep + 1).into());
             if same_width {
                 out.extend_from_slice(&self.encoded.rep_below);
             } else {

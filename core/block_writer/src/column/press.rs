@@ -2,7 +2,6 @@
 
 use parquet::basic::Encoding;
 
-
 use crate::EncodeError;
 use crate::encode::varint;
 

@@ -68,8 +68,7 @@ fn pack_levels(groups: &[[u8; 8]], width: u32, out: &mut Vec<u8>) {
 fn pack_group(group: [u8; 8], width: u32, out: &mut Vec<u8>) {
     let bytes = u64::from_le_bytes(group);
     let pairs = bytes & 0x00ff_00ff_00ff_00ff | (bytes & 0xff00_ff00_ff00_ff00) >> (8 - width);
-    let fours =
-        pairs & 0x0000_ffff_0000_ffff | (pairs & 0xffff_0000_ffff_0000) >> (16 - 2 * width);
+    let fours = pairs & 0x0000_ffff_0000_ffff | (pairs & 0xffff_0000_ffff_0000) >> (16 - 2 * width);
     let packed = fours & 0xffff_ffff | fours >> 32 << (4 * width);
     out.extend_from_slice(&packed.to_le_bytes()[..width as usize]);
 }

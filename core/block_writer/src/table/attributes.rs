@@ -3,6 +3,7 @@
 use vivace_block::schema::{AttributeLeaf, AttributeOwner, Column, Schema};
 use vivace_model::{ListView, ValueView};
 
+use super::estimate::{ATTRIBUTE, ELEMENT};
 use crate::EncodeError;
 use crate::column::{
     Booleans, ByteArrays, Doubles, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Presence,
@@ -18,10 +19,6 @@ const INT: Shape = 2;
 const DOUBLE: Shape = 3;
 const BOOL: Shape = 4;
 const UNSUPPORTED: Shape = 5;
-
-/// Estimated bytes of an attribute, and of each element of an array after the first (block-format.md §3.1).
-const ATTRIBUTE_COST: u64 = 7;
-const ELEMENT_COST: u64 = 1;
 
 pub(crate) struct Attributes {
     levels: Levels,
@@ -118,7 +115,7 @@ impl Attributes {
         };
         self.is_array.values.push(false);
         self.presence.push(shape);
-        ATTRIBUTE_COST
+        ATTRIBUTE
     }
 
     #[cold]
@@ -133,10 +130,10 @@ impl Attributes {
             self.json.clear();
             push_value(&mut self.json, value.clone());
             self.unsupported.values.push(self.json.as_bytes());
-            return ATTRIBUTE_COST;
+            return ATTRIBUTE;
         }
         let ValueView::Array(list) = value else {
-            return ATTRIBUTE_COST;
+            return ATTRIBUTE;
         };
         let more = list.len().saturating_sub(1);
         if more > 0 {
@@ -151,7 +148,7 @@ impl Attributes {
                 _ => {}
             }
         }
-        ATTRIBUTE_COST + ELEMENT_COST * more as u64
+        ATTRIBUTE + ELEMENT * more as u64
     }
 
     pub(crate) async fn end_row<F: AsyncFn()>(

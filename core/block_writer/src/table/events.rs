@@ -3,15 +3,13 @@
 use vivace_block::schema::{AttributeOwner, Column, Schema};
 
 use super::attributes::Attributes;
+use super::estimate::Estimate;
 use super::slots::Slots;
 use crate::EncodeError;
 use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
 use crate::trace::Source;
-
-/// Estimated bytes of an event besides its attributes (block-format.md §3.1).
-const COST: u64 = 14;
 
 pub(crate) struct Events<'b> {
     levels: Levels,
@@ -21,10 +19,11 @@ pub(crate) struct Events<'b> {
     dropped_attributes: Leaf<Numbers<i32>>,
     slots: Slots<'b>,
     rows: u32,
+    estimate: Estimate,
 }
 
 impl<'b> Events<'b> {
-    pub(crate) fn new(schema: &Schema, slots: Slots<'b>) -> Option<Self> {
+    pub(crate) fn new(schema: &Schema, slots: Slots<'b>, estimate: Estimate) -> Option<Self> {
         let (name, leaf) = schema.find(Column::EventName)?;
         let position = |column| schema.find(column).map(|(position, _)| position);
         Some(Self {
@@ -41,6 +40,7 @@ impl<'b> Events<'b> {
             ),
             slots,
             rows: 0,
+            estimate,
         })
     }
 
@@ -72,14 +72,16 @@ impl<'b> Events<'b> {
             let dropped = event.dropped_attributes_count().cast_signed();
             self.dropped_attributes.values.push(dropped);
             self.attributes.begin(rep, max_def);
+            let (mut count, mut attributes) = (0, 0);
             for attribute in source.event(index) {
                 if !self.slots.take_attribute(&attribute) {
-                    cost += self.attributes.push(&attribute, pool);
+                    attributes += self.attributes.push(&attribute, pool);
+                    count += 1;
                 }
             }
             self.attributes.end();
             self.slots.end_owner(pool);
-            cost += COST;
+            cost += self.estimate.event(count, attributes);
             rep = max_rep;
         }
         cost

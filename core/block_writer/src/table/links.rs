@@ -3,14 +3,14 @@
 use vivace_block::schema::{AttributeOwner, Column, Schema};
 
 use super::attributes::Attributes;
+use super::estimate::Estimate;
 use crate::EncodeError;
-use crate::column::{ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts, Values as _};
+use crate::column::{
+    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts, Values as _,
+};
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
 use crate::trace::Source;
-
-/// Estimated bytes of a link besides ids and attributes (block-format.md §3.1).
-const COST: u64 = 5;
 
 pub(crate) struct Links {
     levels: Levels,
@@ -20,10 +20,11 @@ pub(crate) struct Links {
     attributes: Attributes,
     dropped_attributes: Leaf<Numbers<i32>>,
     rows: u32,
+    estimate: Estimate,
 }
 
 impl Links {
-    pub(crate) fn new(schema: &Schema) -> Option<Self> {
+    pub(crate) fn new(schema: &Schema, estimate: Estimate) -> Option<Self> {
         let (trace_id, leaf) = schema.find(Column::LinkTraceId)?;
         let position = |column| schema.find(column).map(|(position, _)| position);
         Some(Self {
@@ -37,6 +38,7 @@ impl Links {
                 Numbers::new(Layout::Plain),
             ),
             rows: 0,
+            estimate,
         })
     }
 
@@ -67,11 +69,13 @@ impl Links {
             let dropped = link.dropped_attributes_count().cast_signed();
             self.dropped_attributes.values.push(dropped);
             self.attributes.begin(rep, max_def);
+            let mut attributes = 0;
             for attribute in source.link(index) {
-                cost += self.attributes.push(&attribute, pool);
+                attributes += self.attributes.push(&attribute, pool);
             }
             self.attributes.end();
-            cost += COST + (link.trace_id().len() + link.span_id().len()) as u64;
+            let ids = link.trace_id().len() + link.span_id().len();
+            cost += self.estimate.link(ids, attributes);
             rep = max_rep;
         }
         cost

@@ -1,6 +1,7 @@
 //! The leaves of a block by what they describe, filled row by row.
 
 mod attributes;
+mod estimate;
 mod events;
 mod links;
 mod resources;

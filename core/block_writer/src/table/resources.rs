@@ -4,15 +4,13 @@ use vivace_block::WellKnown;
 use vivace_block::schema::{AttributeOwner, Column, Schema};
 
 use super::attributes::Attributes;
+use super::estimate::Estimate;
 use super::slots::Slots;
 use crate::EncodeError;
 use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::{Pool, Text};
 use crate::trace::{Resource, Value};
-
-/// Estimated bytes of a resource besides its attributes (block-format.md §3.1).
-const COST: u64 = 31;
 
 pub(crate) struct Resources<'b> {
     levels: Levels,
@@ -23,10 +21,16 @@ pub(crate) struct Resources<'b> {
     rows: u32,
     /// The key `service.name`.
     service_name_key: Text,
+    estimate: Estimate,
 }
 
 impl<'b> Resources<'b> {
-    pub(crate) fn new(schema: &Schema, slots: Slots<'b>, service_name_key: Text) -> Option<Self> {
+    pub(crate) fn new(
+        schema: &Schema,
+        slots: Slots<'b>,
+        service_name_key: Text,
+        estimate: Estimate,
+    ) -> Option<Self> {
         let service_name = Column::WellKnown(WellKnown::ServiceName);
         let (service_name, leaf) = schema.find(service_name)?;
         let (dropped, _) = schema.find(Column::ResourceDroppedAttributes)?;
@@ -38,17 +42,23 @@ impl<'b> Resources<'b> {
             slots,
             rows: 0,
             service_name_key,
+            estimate,
         })
     }
 
     /// A resource. Returns its estimated bytes and the service name that stands in its leaf.
-    pub(crate) fn push(&mut self, resource: &Resource<'b>, rep: u8, pool: &Pool<'_>) -> (u64, Text) {
+    pub(crate) fn push(
+        &mut self,
+        resource: &Resource<'b>,
+        rep: u8,
+        pool: &Pool<'_>,
+    ) -> (u64, Text) {
         let max_def = self.levels.max_def;
         self.levels.push(rep, max_def);
         let dropped = resource.dropped_attributes.cast_signed();
         self.dropped_attributes.values.push(dropped);
         self.attributes.begin(rep, max_def);
-        let (mut cost, mut service_name) = (COST, Text::EMPTY);
+        let (mut cost, mut service_name) = (0, Text::EMPTY);
         for attribute in &resource.attributes {
             match attribute.value {
                 Value::Text(name) if attribute.key == self.service_name_key => service_name = name,
@@ -59,7 +69,7 @@ impl<'b> Resources<'b> {
         self.attributes.end();
         self.slots.end_owner(pool);
         self.service_name.values.push(service_name);
-        (cost, service_name)
+        (self.estimate.resource(cost), service_name)
     }
 
     /// Repetition level of a resource that is not its row's first.

@@ -6,9 +6,7 @@ use vivace_block::schema::{Column, Schema};
 use vivace_model::TraceId;
 
 use crate::EncodeError;
-use crate::column::{
-    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts,
-};
+use crate::column::{ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
 use crate::limits::{PAGE_ROWS, PAGE_SLOTS};
 use crate::pool::{Pool, Text};
 
@@ -19,8 +17,16 @@ pub(crate) struct RowFacts {
     pub(crate) end: u64,
     /// The latest start; above `end` when spans end before they start.
     pub(crate) last_start: u64,
-    /// Service and name of the root span.
-    pub(crate) root: Option<(Text, Text)>,
+    pub(crate) root: Option<Root>,
+}
+
+/// The span that a trace is named after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Root {
+    /// In the order of starts.
+    pub(crate) place: u32,
+    pub(crate) service_name: Text,
+    pub(crate) name: Text,
 }
 
 /// Spans of one service.
@@ -93,7 +99,9 @@ impl Rows {
         self.duration
             .values
             .push(facts.end.wrapping_sub(facts.start));
-        let (service, name) = facts.root.unwrap_or((Text::EMPTY, Text::EMPTY));
+        let (service, name) = (facts.root).map_or((Text::EMPTY, Text::EMPTY), |root| {
+            (root.service_name, root.name)
+        });
         self.root_service_name.values.push(service);
         self.root_span_name.values.push(name);
         let mut rep = 0;

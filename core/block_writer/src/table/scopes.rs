@@ -3,14 +3,12 @@
 use vivace_block::schema::{AttributeOwner, Column, Schema};
 
 use super::attributes::Attributes;
+use super::estimate::Estimate;
 use crate::EncodeError;
 use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
 use crate::limits::PAGE_SLOTS;
 use crate::pool::Pool;
 use crate::trace::Scope;
-
-/// Estimated bytes of a scope besides its attributes (block-format.md §3.1).
-const COST: u64 = 6;
 
 pub(crate) struct Scopes {
     levels: Levels,
@@ -21,10 +19,11 @@ pub(crate) struct Scopes {
     /// Version 5.
     span_count: Option<Leaf<Numbers<i32>>>,
     rows: u32,
+    estimate: Estimate,
 }
 
 impl Scopes {
-    pub(crate) fn new(schema: &Schema) -> Option<Self> {
+    pub(crate) fn new(schema: &Schema, estimate: Estimate) -> Option<Self> {
         let (name, leaf) = schema.find(Column::ScopeName)?;
         let position = |column| schema.find(column).map(|(position, _)| position);
         let number = |column| Some(Leaf::new(position(column)?, Numbers::new(Layout::Plain)));
@@ -36,6 +35,7 @@ impl Scopes {
             dropped_attributes: number(Column::ScopeDroppedAttributes)?,
             span_count: number(Column::ScopeSpanCount),
             rows: 0,
+            estimate,
         })
     }
 
@@ -58,13 +58,17 @@ impl Scopes {
             span_count.values.push(spans.cast_signed());
         }
         self.attributes.begin(rep, max_def);
-        let attributes = if alone { &scope.unsorted } else { &scope.sorted };
-        let mut cost = COST;
+        let attributes = if alone {
+            &scope.unsorted
+        } else {
+            &scope.sorted
+        };
+        let mut cost = 0;
         for attribute in attributes {
             cost += self.attributes.push(attribute, pool);
         }
         self.attributes.end();
-        cost
+        self.estimate.scope(cost)
     }
 
     /// Repetition level of a scope that is not its resource's first.

@@ -3,6 +3,7 @@
 use vivace_block::schema::{AttributeOwner, Column, Schema};
 
 use super::attributes::Attributes;
+use super::estimate::Estimate;
 use super::events::Events;
 use super::links::Links;
 use super::slots::Slots;
@@ -13,9 +14,6 @@ use crate::column::{
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
 use crate::trace::{Nested, Placed, Source};
-
-/// Estimated bytes of a span besides ids, attributes, events and links (block-format.md §3.1).
-const COST: u64 = 45;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
@@ -45,6 +43,7 @@ pub(crate) struct Spans<'b> {
     /// Version 5; with their seconds.
     rounded: Vec<(u32, Leaf<Numbers<u32>>)>,
     rows: u32,
+    estimate: Estimate,
 }
 
 impl<'b> Spans<'b> {
@@ -52,6 +51,7 @@ impl<'b> Spans<'b> {
         schema: &Schema,
         slots: Slots<'b>,
         slots_of_events: Slots<'b>,
+        estimate: Estimate,
     ) -> Option<Self> {
         let (name, leaf) = schema.find(Column::SpanName)?;
         let position = |column| schema.find(column).map(|(position, _)| position);
@@ -81,13 +81,19 @@ impl<'b> Spans<'b> {
             status_message: Leaf::new(position(Column::StatusMessage)?, Texts::new()),
             attributes: Attributes::new(schema, AttributeOwner::Span)?,
             dropped_attributes: plain(Column::SpanDroppedAttributes)?,
-            events: Events::new(schema, slots_of_events)?,
+            events: Events::new(schema, slots_of_events, estimate)?,
             dropped_events: plain(Column::DroppedEvents)?,
-            links: Links::new(schema)?,
+            links: Links::new(schema, estimate)?,
             dropped_links: plain(Column::DroppedLinks)?,
             slots,
-            rounded: schema.leaves.iter().enumerate().filter_map(rounded).collect(),
+            rounded: schema
+                .leaves
+                .iter()
+                .enumerate()
+                .filter_map(rounded)
+                .collect(),
             rows: 0,
+            estimate,
         })
     }
 
@@ -127,19 +133,24 @@ impl<'b> Spans<'b> {
         self.status_message
             .values
             .push(text(view.status_messages().get(row)));
-        let mut cost = COST + 8 + parent_id.len() as u64;
+        let mut attributes = 0;
         self.attributes.begin(rep, max_def);
         for attribute in source.span(row) {
             if !self.slots.take_attribute(&attribute) {
-                cost += self.attributes.push(&attribute, pool);
+                attributes += self.attributes.push(&attribute, pool);
             }
         }
         self.attributes.end();
         self.slots.end_owner(pool);
+        let ids = 8 + parent_id.len();
+        let mut cost = self.estimate.span(ids, attributes);
         cost += self.events.push(source, row, rep, pool);
         cost += self.links.push(source, row, rep, pool);
         let counts = [
-            (view.dropped_attributes_counts(), &mut self.dropped_attributes),
+            (
+                view.dropped_attributes_counts(),
+                &mut self.dropped_attributes,
+            ),
             (view.dropped_events_counts(), &mut self.dropped_events),
             (view.dropped_links_counts(), &mut self.dropped_links),
         ];

@@ -3,10 +3,11 @@
 use vivace_block::Format;
 use vivace_block::dedicated::{Assigned, Scope};
 use vivace_block::schema::{Column, Schema};
-use vivace_model::{TraceId};
+use vivace_model::TraceId;
 
+use super::estimate::Estimate;
 use super::resources::Resources;
-use super::rows::{RowFacts, Rows, ServiceStats};
+use super::rows::{Root, RowFacts, Rows, ServiceStats};
 use super::scopes::Scopes;
 use super::slots::{Slots, columns_of};
 use super::spans::Spans;
@@ -14,10 +15,7 @@ use crate::EncodeError;
 use crate::column::{Finished, PageEnd, Press};
 use crate::pause::Pause;
 use crate::pool::{Pool, Text};
-use crate::trace::{Contexts, Gathered, Groups, NestedSet, Placed, Source, Value};
-
-/// Estimated bytes of a row besides what is in it (block-format.md §3.1), its id included.
-const COST: u64 = 7 + 16;
+use crate::trace::{Contexts, Gathered, Groups, NestedSet, Source, Value};
 
 /// OTLP's status for errors.
 const ERROR: i32 = 2;
@@ -39,6 +37,7 @@ pub(crate) struct Tables<'b> {
     scopes: Scopes,
     spans: Spans<'b>,
     names: Names,
+    estimate: Estimate,
     stats: Vec<ServiceStats>,
 }
 
@@ -81,21 +80,24 @@ impl Keys {
 impl<'b> Tables<'b> {
     /// None: the schema lacks a leaf that every format has.
     pub(crate) fn new(
+        format: Format,
         schema: &Schema,
         keys: &Keys,
         service_name: Text,
         pool: &Pool<'_>,
     ) -> Option<Self> {
         let slots = |scope: Scope| Slots::new(schema, &keys.columns[scope as usize], scope, pool);
+        let estimate = Estimate::new(format);
         Some(Self {
             rows: Rows::new(schema)?,
-            resources: Resources::new(schema, slots(Scope::Resource), service_name)?,
-            scopes: Scopes::new(schema)?,
-            spans: Spans::new(schema, slots(Scope::Span), slots(Scope::Event))?,
+            resources: Resources::new(schema, slots(Scope::Resource), service_name, estimate)?,
+            scopes: Scopes::new(schema, estimate)?,
+            spans: Spans::new(schema, slots(Scope::Span), slots(Scope::Event), estimate)?,
             names: Names {
                 reference_type: pool.find(REFERENCE_TYPE),
                 child_of: pool.find(CHILD_OF),
             },
+            estimate,
             stats: Vec::new(),
         })
     }
@@ -106,7 +108,7 @@ impl<'b> Tables<'b> {
         row: Row<'_, 'b>,
         pause: &mut Pause<F>,
     ) -> (u64, RowFacts) {
-        let mut cost = COST;
+        let mut cost = self.estimate.row();
         let mut facts = RowFacts::default();
         self.stats.clear();
         let mut at = 0;
@@ -125,11 +127,12 @@ impl<'b> Tables<'b> {
                 let alone = of_resource.len() == 1;
                 cost += self.scopes.push(scope, group.spans, alone, rep, row.pool);
                 for _ in 0..group.spans {
-                    let placed = &row.gathered.spans[row.groups.order[at] as usize];
+                    let place = row.groups.order[at];
+                    let placed = &row.gathered.spans[place as usize];
                     let source = &row.sources[placed.batch as usize];
                     let nested = row.nested.nodes[at];
                     cost += self.spans.push(source, placed, nested, rep, row.pool);
-                    self.note(&row, source, placed, resource.service_name, &mut facts);
+                    self.note(&row, source, place, resource.service_name, &mut facts);
                     let status = source.view.status_codes().get(placed.row as usize);
                     stats.errors += u32::from(status == ERROR);
                     at += 1;
@@ -152,10 +155,11 @@ impl<'b> Tables<'b> {
         &self,
         row: &Row<'_, '_>,
         source: &Source<'_>,
-        placed: &Placed,
+        place: u32,
         service_name: Text,
         facts: &mut RowFacts,
     ) {
+        let placed = &row.gathered.spans[place as usize];
         let (view, span) = (source.view, placed.row as usize);
         let end = placed.start.wrapping_add(view.duration_nanos().get(span));
         // 0 is no time.
@@ -165,9 +169,14 @@ impl<'b> Tables<'b> {
         facts.end = facts.end.max(end);
         facts.last_start = facts.last_start.max(placed.start);
         let orphan = view.parent_span_ids().get(span) == [0; 8];
-        if orphan && !self.is_child_by_link(row.id, source, span) {
-            let name = source.numbers.get(view.names().get(span));
-            facts.root = Some((service_name, name));
+        // Of several roots the one that started first.
+        let is_first = facts.root.as_ref().is_none_or(|root| place < root.place);
+        if orphan && is_first && !self.is_child_by_link(row.id, source, span) {
+            facts.root = Some(Root {
+                place,
+                service_name,
+                name: source.numbers.get(view.names().get(span)),
+            });
         }
     }
 

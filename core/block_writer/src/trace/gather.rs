@@ -44,9 +44,8 @@ impl Gathered {
         }
         let key = |span: &Placed| (span.start, span.id, span.kind);
         if !self.spans.is_sorted_by_key(key) {
-            self.spans.sort_unstable_by_key(|span| {
-                (key(span), span.batch, span.row)
-            });
+            self.spans
+                .sort_unstable_by_key(|span| (key(span), span.batch, span.row));
         }
         self.index();
         self.find_doubles(sources);
@@ -87,7 +86,8 @@ impl Gathered {
                 (span.kind, span.start, duration(*place), *place)
             });
             let mut kinds = 0;
-            for of_kind in places.chunk_by(|a, b| spans[*a as usize].kind == spans[*b as usize].kind)
+            for of_kind in
+                places.chunk_by(|a, b| spans[*a as usize].kind == spans[*b as usize].kind)
             {
                 kinds += 1;
                 self.doubles.extend(&of_kind[1..]);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use vivace_model::{Column, Owner, OwnedAttributes, View};
+use vivace_model::{Column, OwnedAttributes, Owner, View};
 
 use super::attribute::Attributes;
 use crate::pool::Numbers;
@@ -47,7 +47,9 @@ impl<'b> Source<'b> {
     }
 
     pub(crate) fn span(&self, row: usize) -> Attributes<'_, 'b> {
-        Attributes::new(self, self.span, row, |view, row| view.span(row).attributes())
+        Attributes::new(self, self.span, row, |view, row| {
+            view.span(row).attributes()
+        })
     }
 
     pub(crate) fn event(&self, index: usize) -> Attributes<'_, 'b> {
