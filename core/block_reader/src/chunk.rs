@@ -13,8 +13,11 @@ use crate::page::{ColumnPage, Header, PageKind, RawPage, RowRange, dictionary};
 use crate::thrift::Decoded;
 use crate::values::{Budget, Dictionary};
 
-/// One column of a row group.
-pub(crate) struct ChunkReader<'a> {
+/// One column of a row group whose bytes were fetched.
+///
+/// Rows are counted from the start of the row group. Asking for the rows of one page after the other decompresses each
+/// page once; values of pages that were not asked for are never looked at.
+pub struct ColumnReader<'a> {
     leaf: &'a Leaf,
     group: &'a RowGroup,
     chunk: &'a Chunk,
@@ -29,10 +32,10 @@ fn dictionary_range(group: &RowGroup, chunk: &Chunk) -> Option<Range<u64>> {
 }
 
 /// The pages with any of the rows, by the offset index.
-fn pages_of<'g>(pages: &'g [PageAt], rows: &Range<u32>) -> &'g [PageAt] {
+fn pages_of(pages: &[PageAt], rows: &Range<u32>) -> Range<usize> {
     let from = pages.partition_point(|page| page.first_row <= rows.start);
     let to = pages.partition_point(|page| page.first_row < rows.end);
-    pages.get(from.saturating_sub(1)..to).unwrap_or_default()
+    from.saturating_sub(1)..to
 }
 
 /// What has to be there to read rows of a chunk.
@@ -48,12 +51,12 @@ pub(crate) fn wanted(
         return;
     }
     out.extend(dictionary_range(group, chunk));
-    let range = |page: &PageAt| page.offset..page.offset + u64::from(page.bytes);
-    out.extend(pages_of(pages, rows).iter().map(range));
+    let pages = pages.get(pages_of(pages, rows)).unwrap_or_default();
+    out.extend(pages.iter().map(PageAt::range));
 }
 
-impl<'a> ChunkReader<'a> {
-    pub fn new(
+impl<'a> ColumnReader<'a> {
+    pub(crate) fn new(
         leaf: &'a Leaf,
         group: &'a RowGroup,
         chunk: &'a Chunk,
@@ -68,7 +71,19 @@ impl<'a> ChunkReader<'a> {
         }
     }
 
-    /// Slots and values of rows.
+    /// The rows of each page that has any of these rows; one range when the file has no offset index for the column.
+    pub fn page_rows(&self, rows: Range<u32>) -> Vec<Range<u32>> {
+        let pages = self.group.pages(self.chunk);
+        if pages.is_empty() {
+            return std::iter::once(0..self.group.rows).collect();
+        }
+        let numbers = pages_of(pages, &rows);
+        numbers
+            .map(|number| self.group.page_rows(self.chunk, number))
+            .collect()
+    }
+
+    /// Slots and values of rows. Values are codes when all pages in question have codes.
     pub fn read(&self, rows: Range<u32>, budget: &mut Budget) -> Result<ColumnPage, Corrupt> {
         let mut out = ColumnPage::new(self.leaf.shape());
         let pages = self.group.pages(self.chunk);
@@ -76,88 +91,83 @@ impl<'a> ChunkReader<'a> {
             self.walk(rows, &mut out, budget)?;
             return Ok(out);
         }
-        let last = pages.last().map_or(0, |page| page.offset);
-        let range = RowRange {
-            start: rows.start.into(),
-            end: rows.end.into(),
-        };
-        for (number, page) in pages_of(pages, &rows).iter().enumerate() {
-            let next = pages_of(pages, &rows).get(number + 1);
-            let end_row = match next {
-                Some(next) => next.first_row,
-                None if page.offset == last => self.group.rows,
-                None => {
-                    let after = pages.partition_point(|other| other.offset <= page.offset);
-                    pages
-                        .get(after)
-                        .map_or(self.group.rows, |next| next.first_row)
-                }
+        for number in pages_of(pages, &rows) {
+            let Some(page) = pages.get(number) else {
+                continue;
             };
-            let rows = self
-                .page(page.offset..page.offset + u64::from(page.bytes))
-                .and_then(|page| {
-                    Ok((
-                        RawPage::new(
-                            page.0,
-                            &page.1,
-                            self.chunk.codec,
-                            self.leaf.max_rep,
-                            self.leaf.max_def,
-                        )?,
-                        page.0,
-                    ))
-                })
-                .and_then(|(raw, _)| {
-                    out.append(
-                        &raw,
-                        self.leaf.shape(),
-                        page.first_row.into(),
-                        range,
-                        || self.dictionary(),
-                        budget,
-                    )
-                })
+            let expected = self.group.page_rows(self.chunk, number);
+            self.read_page(page, expected, &rows, &mut out, budget)
                 .map_err(|error| error.in_column(&self.leaf.path, page.offset))?;
-            if rows != u64::from(end_row - page.first_row) {
-                let reason = format!(
-                    "a page of {rows} rows, where the offset index says {}",
-                    end_row - page.first_row
-                );
-                return Err(Malformed::new(reason).in_column(&self.leaf.path, page.offset));
-            }
         }
         Ok(out)
     }
 
-    /// The chunk's dictionary, None if it has none.
-    pub fn dictionary_if_any(&self) -> Result<Option<Arc<Dictionary>>, Corrupt> {
+    /// `expected`: the rows of the page by the offset index.
+    fn read_page(
+        &self,
+        page: &PageAt,
+        expected: Range<u32>,
+        rows: &Range<u32>,
+        out: &mut ColumnPage,
+        budget: &mut Budget,
+    ) -> Decoded<()> {
+        let (header, bytes) = self.page(page.range())?;
+        let raw = self.raw(header, &bytes)?;
+        let before = page.first_row.into();
+        let begun = self.append(&raw, before, rows, out, budget)?;
+        if begun != u64::from(expected.end - expected.start) {
+            return Err(Malformed::new(format!(
+                "a page of {begun} rows, where the offset index says {}",
+                expected.end - expected.start
+            )));
+        }
+        Ok(())
+    }
+
+    /// The chunk's dictionary, None if it has none or (without an offset index) none was met yet.
+    pub fn dictionary(&self) -> Result<Option<Arc<Dictionary>>, Corrupt> {
         if self.dictionary.get().is_none() && dictionary_range(self.group, self.chunk).is_none() {
             return Ok(None);
         }
-        self.dictionary()
+        self.known_dictionary()
             .map(Some)
             .map_err(|error| error.in_column(&self.leaf.path, self.chunk.start))
     }
 
-    fn dictionary(&self) -> Decoded<Arc<Dictionary>> {
+    fn known_dictionary(&self) -> Decoded<Arc<Dictionary>> {
         if let Some(dictionary) = self.dictionary.get() {
             return Ok(dictionary.clone());
         }
         let range = dictionary_range(self.group, self.chunk)
             .ok_or_else(|| Malformed::new("codes without a dictionary"))?;
         let (header, bytes) = self.page(range)?;
-        let parsed = Arc::new(dictionary(
-            header,
-            &bytes,
-            self.chunk.codec,
-            self.leaf.physical,
-        )?);
-        Ok(self.dictionary.get_or_init(|| parsed).clone())
+        let parsed = dictionary(header, &bytes, self.chunk.codec, self.leaf.physical)?;
+        Ok(self.dictionary.get_or_init(|| Arc::new(parsed)).clone())
     }
 
     fn page(&self, range: Range<u64>) -> Decoded<(Header, Bytes)> {
         let bytes = self.fetched.get(range)?;
         Ok((Header::parse(&bytes)?, bytes))
+    }
+
+    fn raw(&self, header: Header, bytes: &Bytes) -> Decoded<RawPage> {
+        RawPage::new(header, bytes, self.chunk.codec, self.leaf.shape())
+    }
+
+    fn append(
+        &self,
+        page: &RawPage,
+        before: u64,
+        rows: &Range<u32>,
+        out: &mut ColumnPage,
+        budget: &mut Budget,
+    ) -> Decoded<u64> {
+        let range = RowRange {
+            start: rows.start.into(),
+            end: rows.end.into(),
+        };
+        let dictionary = || self.known_dictionary();
+        out.append(page, self.leaf.shape(), before, range, dictionary, budget)
     }
 
     /// Without an offset index: page by page from the start of the chunk, by their headers.
@@ -167,51 +177,44 @@ impl<'a> ChunkReader<'a> {
         out: &mut ColumnPage,
         budget: &mut Budget,
     ) -> Result<(), Corrupt> {
-        let range = RowRange {
-            start: rows.start.into(),
-            end: rows.end.into(),
-        };
         let end = self.chunk.range().end;
         let mut at = self.chunk.start;
         let mut before = 0_u64;
         // A row goes on until the next begins, perhaps in a later page.
-        while at < end && before <= range.end {
-            let step = || -> Decoded<(u64, u64)> {
-                let (header, bytes) = self.page(at..end)?;
-                let len = (header.bytes + header.compressed) as u64;
-                if header.kind == PageKind::Dictionary {
-                    let parsed = dictionary(header, &bytes, self.chunk.codec, self.leaf.physical)?;
-                    self.dictionary
-                        .set(Arc::new(parsed))
-                        .map_err(|_| Malformed::new("a second dictionary"))?;
-                    return Ok((len, 0));
-                }
-                let page = RawPage::new(
-                    header,
-                    &bytes,
-                    self.chunk.codec,
-                    self.leaf.max_rep,
-                    self.leaf.max_def,
-                )?;
-                let rows = out.append(
-                    &page,
-                    self.leaf.shape(),
-                    before,
-                    range,
-                    || self.dictionary(),
-                    budget,
-                )?;
-                Ok((len, rows))
-            };
-            let mut step = step;
-            let (len, rows) = step().map_err(|error| error.in_column(&self.leaf.path, at))?;
+        while at < end && before <= u64::from(rows.end) {
+            let (len, begun) = self
+                .walk_page(at..end, before, &rows, out, budget)
+                .map_err(|error| error.in_column(&self.leaf.path, at))?;
             at += len;
-            before += rows;
+            before += begun;
         }
-        if before < range.end {
+        if before < u64::from(rows.end) {
             let reason = format!("{before} rows where there should be {}", self.group.rows);
             return Err(Malformed::new(reason).in_column(&self.leaf.path, self.chunk.start));
         }
         Ok(())
+    }
+
+    /// The bytes of the page that the range begins with, and how many rows begin in it.
+    fn walk_page(
+        &self,
+        range: Range<u64>,
+        before: u64,
+        rows: &Range<u32>,
+        out: &mut ColumnPage,
+        budget: &mut Budget,
+    ) -> Decoded<(u64, u64)> {
+        let (header, bytes) = self.page(range)?;
+        let len = (header.bytes + header.compressed) as u64;
+        if header.kind == PageKind::Dictionary {
+            if before > 0 {
+                return Err(Malformed::new("a dictionary behind values"));
+            }
+            let parsed = dictionary(header, &bytes, self.chunk.codec, self.leaf.physical)?;
+            self.dictionary.get_or_init(|| Arc::new(parsed));
+            return Ok((len, 0));
+        }
+        let raw = self.raw(header, &bytes)?;
+        Ok((len, self.append(&raw, before, rows, out, budget)?))
     }
 }

@@ -12,11 +12,11 @@ use crate::thrift::Decoded;
 
 /// Parts of a file in memory.
 #[derive(Default)]
-pub(crate) struct Fetched {
+pub struct Fetched {
     /// Ascending by start.
     parts: Vec<(u64, Bytes)>,
-    pub bytes_read: u64,
-    pub requests: u32,
+    pub(crate) bytes_read: u64,
+    pub(crate) requests: u32,
 }
 
 /// Ranges that cover the given ones, joined when they lie near each other. Empty ones are left out.
@@ -40,9 +40,24 @@ fn join(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 impl Fetched {
     /// What is there of a range; all of it or an error.
-    pub fn get(&self, range: Range<u64>) -> Decoded<Bytes> {
+    pub(crate) fn get(&self, range: Range<u64>) -> Decoded<Bytes> {
         self.find(&range)
             .ok_or_else(|| Malformed::new("bytes beyond what was read for the row group"))
+    }
+
+    /// Bytes and requests so far.
+    pub fn cost(&self) -> (u64, u32) {
+        (self.bytes_read, self.requests)
+    }
+
+    /// Forgets what has nothing of these ranges.
+    pub(crate) fn keep(&mut self, wanted: &[Range<u64>]) {
+        self.parts.retain(|(start, bytes)| {
+            let end = start + bytes.len() as u64;
+            wanted
+                .iter()
+                .any(|range| range.start < end && *start < range.end)
+        });
     }
 
     fn find(&self, range: &Range<u64>) -> Option<Bytes> {
@@ -58,7 +73,7 @@ impl Fetched {
     }
 
     /// Reads what of the ranges is not there yet, in as few requests as possible, all at the same time.
-    pub async fn fetch<R: Ranges>(
+    pub(crate) async fn fetch<R: Ranges>(
         &mut self,
         file: &Arc<str>,
         ranges: &R,

@@ -51,3 +51,13 @@ pub const MAX_GAP_BYTES: u64 = 512 << 10;
 
 /// How large one read gets by joining ranges.
 pub const MAX_JOINED_BYTES: u64 = 16 << 20;
+
+/// Going through all traces: a row group of at most this size is read whole, of a larger one the pages in question.
+pub const MAX_TRACES_READ_BYTES: u64 = 32 << 20;
+
+/// Going through all traces: about as many level slots are decoded at once.
+pub const WINDOW_SLOTS: u64 = 4 << 20;
+
+/// Going through all traces: what several traces that are decoded at once may take in memory. One alone may take
+/// [`MAX_TRACE_BYTES`].
+pub const MAX_WINDOW_BYTES: usize = 128 << 20;

@@ -53,6 +53,16 @@ impl ByteArrays {
     }
 }
 
+impl<T: AsRef<[u8]>> FromIterator<T> for ByteArrays {
+    fn from_iter<I: IntoIterator<Item = T>>(all: I) -> Self {
+        let mut arrays = Self::default();
+        for bytes in all {
+            arrays.push(bytes.as_ref());
+        }
+        arrays
+    }
+}
+
 impl Values {
     pub fn len(&self) -> usize {
         match self {
@@ -183,11 +193,15 @@ impl Dictionary {
 #[derive(Debug)]
 pub struct Budget {
     left: usize,
+    is_exceeded: bool,
 }
 
 impl Budget {
     pub fn new(bytes: usize) -> Self {
-        Self { left: bytes }
+        Self {
+            left: bytes,
+            is_exceeded: false,
+        }
     }
 
     /// Of one trace.
@@ -202,7 +216,15 @@ impl Budget {
                 self.left = left;
                 Ok(())
             }
-            None => Err(Malformed::new("more values than may be read at once")),
+            None => {
+                self.is_exceeded = true;
+                Err(Malformed::new("more values than may be read at once"))
+            }
         }
+    }
+
+    /// Whether something failed because it did not fit: fewer rows may.
+    pub fn is_exceeded(&self) -> bool {
+        self.is_exceeded
     }
 }

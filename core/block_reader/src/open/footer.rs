@@ -10,6 +10,7 @@ use parquet::file::metadata::{
     ParquetStatisticsPolicy,
 };
 use vivace_block::schema::Physical;
+use vivace_model::TraceId;
 
 use super::leaves::Leaf;
 use crate::error::{Corrupt, Malformed};
@@ -32,7 +33,7 @@ pub(super) struct GroupAt {
     pub rows: u32,
     pub chunks: Vec<ChunkAt>,
     /// Smallest and largest trace id by the chunk's statistics.
-    pub ids: Option<(Vec<u8>, Vec<u8>)>,
+    pub ids: Option<(TraceId, TraceId)>,
 }
 
 pub(super) struct Footer {
@@ -103,9 +104,16 @@ fn metadata(bytes: &[u8]) -> Decoded<ParquetMetaData> {
     }
 }
 
-pub(super) fn parse(bytes: &[u8], expected: &[Leaf], offset: u64) -> Result<Footer, Corrupt> {
+/// `expected` are the leaves of the format. When they are not `is_exact` (version 3, of which there were variants), the
+/// file may have others, and some may be optional: then their levels are set to what the file says.
+pub(super) fn parse(
+    bytes: &[u8],
+    expected: &mut [Leaf],
+    is_exact: bool,
+    offset: u64,
+) -> Result<Footer, Corrupt> {
     let metadata = metadata(bytes).map_err(|error| error.at(offset))?;
-    let positions = positions(&metadata, expected).map_err(|error| error.at(offset))?;
+    let positions = positions(&metadata, expected, is_exact).map_err(|error| error.at(offset))?;
     let groups = metadata.row_groups();
     if groups.len().saturating_mul(expected.len()) > MAX_CHUNKS {
         let reason = format!("{} row groups are too many", groups.len());
@@ -130,9 +138,10 @@ pub(super) fn parse(bytes: &[u8], expected: &[Leaf], offset: u64) -> Result<Foot
             .first()
             .and_then(|&at| group.columns().get(at)?.statistics());
         let ids = statistics.and_then(|statistics| {
+            let id = |bytes: Option<&[u8]>| bytes?.try_into().ok().map(TraceId);
             Some((
-                statistics.min_bytes_opt()?.to_vec(),
-                statistics.max_bytes_opt()?.to_vec(),
+                id(statistics.min_bytes_opt())?,
+                id(statistics.max_bytes_opt())?,
             ))
         });
         out.push(GroupAt { rows, chunks, ids });
@@ -144,20 +153,28 @@ pub(super) fn parse(bytes: &[u8], expected: &[Leaf], offset: u64) -> Result<Foot
 }
 
 /// For each expected leaf its position in the file. Both have the same leaves, in whatever order.
-fn positions(metadata: &ParquetMetaData, expected: &[Leaf]) -> Decoded<Vec<usize>> {
+fn positions(
+    metadata: &ParquetMetaData,
+    expected: &mut [Leaf],
+    is_exact: bool,
+) -> Decoded<Vec<usize>> {
     let schema = metadata.file_metadata().schema_descr();
     let mut found: HashMap<String, usize> = HashMap::with_capacity(expected.len());
     for (position, column) in schema.columns().iter().enumerate() {
         found.insert(column.path().string(), position);
     }
     let mut positions = Vec::with_capacity(expected.len());
-    for leaf in expected {
+    for leaf in &mut *expected {
         let path = &leaf.path;
         let position = found
             .remove(path)
             .ok_or_else(|| Malformed::new(format!("the file has no column {path}")))?;
         let column = schema.column(position);
         let levels = (column.max_rep_level(), column.max_def_level());
+        let optional = (i16::from(leaf.max_rep), i16::from(leaf.max_def) + 1);
+        if !is_exact && levels == optional {
+            leaf.max_def += 1;
+        }
         if physical(column.physical_type()) != Some(leaf.physical)
             || levels != (i16::from(leaf.max_rep), i16::from(leaf.max_def))
         {
@@ -171,10 +188,10 @@ fn positions(metadata: &ParquetMetaData, expected: &[Leaf]) -> Decoded<Vec<usize
         positions.push(position);
     }
     match found.into_keys().min() {
-        Some(path) => Err(Malformed::new(format!(
+        Some(path) if is_exact => Err(Malformed::new(format!(
             "the file has a column {path}, which format and dedicated columns of the meta don't have"
         ))),
-        None => Ok(positions),
+        _ => Ok(positions),
     }
 }
 

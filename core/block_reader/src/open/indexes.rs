@@ -69,22 +69,16 @@ fn with_ids(
             page_ids.clear();
         }
     }
-    let of_chunk = |pick: fn(&(Vec<u8>, Vec<u8>)) -> &Vec<u8>| {
-        group
-            .ids
-            .as_ref()
-            .and_then(|ids| <[u8; 16]>::try_from(&pick(ids)[..]).ok().map(TraceId))
-    };
     Ok(RowGroup {
         rows: group.rows,
         first_id: page_ids
             .first()
             .map(|page| page.0)
-            .or_else(|| of_chunk(|ids| &ids.0)),
+            .or(group.ids.map(|ids| ids.0)),
         last_id: page_ids
             .last()
             .map(|page| page.1)
-            .or_else(|| of_chunk(|ids| &ids.1)),
+            .or(group.ids.map(|ids| ids.1)),
         chunks,
         pages,
         page_ids,

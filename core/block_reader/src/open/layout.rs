@@ -46,6 +46,12 @@ pub struct RowGroup {
     pub(crate) page_ids: Vec<(TraceId, TraceId)>,
 }
 
+impl PageAt {
+    pub fn range(&self) -> Range<u64> {
+        self.offset..self.offset + u64::from(self.bytes)
+    }
+}
+
 impl Chunk {
     pub fn range(&self) -> Range<u64> {
         self.start..self.start + self.bytes
@@ -57,6 +63,16 @@ impl RowGroup {
     pub fn pages(&self, chunk: &Chunk) -> &[PageAt] {
         let range = chunk.pages.start as usize..chunk.pages.end as usize;
         self.pages.get(range).unwrap_or_default()
+    }
+
+    /// The rows of data page `number` of a chunk.
+    pub(crate) fn page_rows(&self, chunk: &Chunk, number: usize) -> Range<u32> {
+        let pages = self.pages(chunk);
+        let start = pages.get(number).map_or(self.rows, |page| page.first_row);
+        let end = pages
+            .get(number + 1)
+            .map_or(self.rows, |next| next.first_row);
+        start..end
     }
 
     /// From the first chunk to the last.

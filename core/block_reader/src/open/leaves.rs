@@ -2,14 +2,32 @@
 
 use vivace_block::Format;
 use vivace_block::dedicated::Assigned;
-use vivace_block::schema::{self, Column, Physical, Schema};
+use vivace_block::schema::{self, AttributeOwner, Column, Physical, Schema};
 
+use super::version3;
 use crate::page::Shape;
 
 /// What a leaf means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     Column(Column),
+    /// What version 3 has instead of columns of the later ones.
+    Old(OldColumn),
+}
+
+/// A leaf that only version 3 has (block-format.md §3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OldColumn {
+    /// JSON of an array.
+    ValueArray(AttributeOwner),
+    /// JSON of a list of keys and values.
+    ValueKvList(AttributeOwner),
+    /// Absolute.
+    EventTimeUnixNano,
+    /// An `AnyValue` in protobuf.
+    EventAttributeValue,
+    /// All links of a span, the repeated field 1 of a message in protobuf.
+    Links,
 }
 
 /// A leaf of an open block.
@@ -23,7 +41,7 @@ pub struct Leaf {
 }
 
 impl Leaf {
-    fn new(leaf: schema::Leaf) -> Self {
+    pub(super) fn new(leaf: schema::Leaf) -> Self {
         Self {
             path: leaf.path,
             part: Part::Column(leaf.column),
@@ -46,7 +64,8 @@ impl Leaf {
 pub(super) fn of(format: Format, assigned: &[Assigned]) -> Vec<Leaf> {
     let schema = match format {
         Format::VParquet5 => Schema::version5(assigned),
-        Format::VParquet4 | Format::VParquet3 => Schema::version4(),
+        Format::VParquet4 => Schema::version4(),
+        Format::VParquet3 => return version3::leaves(),
     };
     schema.leaves.into_iter().map(Leaf::new).collect()
 }

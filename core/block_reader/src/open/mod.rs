@@ -4,6 +4,7 @@ mod footer;
 mod indexes;
 mod layout;
 mod leaves;
+mod version3;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::ranges::Ranges;
 use crate::row::Places;
 
 pub use layout::{Chunk, PageAt, RowGroup};
-pub use leaves::{Leaf, Part};
+pub use leaves::{Leaf, OldColumn, Part};
 
 /// The magic and the footer's length, at the end of the file.
 const TRAILER_BYTES: u64 = 8;
@@ -68,7 +69,10 @@ impl OpenBlock {
         let bytes = get(&fetched, place.clone()).map_err(corrupt)?;
         let assigned = dedicated::assign(format, &meta.dedicated_columns);
         let expected = leaves::of(format, &assigned);
-        let footer = footer::parse(&bytes, &expected, place.start).map_err(corrupt)?;
+        let mut expected = expected;
+        let is_exact = format != Format::VParquet3;
+        let footer =
+            footer::parse(&bytes, &mut expected, is_exact, place.start).map_err(corrupt)?;
         let wanted = footer.index_ranges();
         let total: u64 = wanted.iter().map(|range| range.end - range.start).sum();
         if total > MAX_PAGE_INDEX_BYTES {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use vivace_block::schema::Physical;
 
 use super::codec::Codec;
+use super::column::Shape;
 use super::header::{Header, PageKind};
 use crate::encoding::decode::{self, Pick};
 use crate::encoding::{hybrid::Hybrid, number};
@@ -58,23 +59,17 @@ fn prefixed(body: &mut Bytes) -> Decoded<Bytes> {
 
 impl RawPage {
     /// The data page whose header `bytes` begin with.
-    pub fn new(
-        header: Header,
-        bytes: &Bytes,
-        codec: Codec,
-        max_rep: u8,
-        max_def: u8,
-    ) -> Decoded<Self> {
+    pub fn new(header: Header, bytes: &Bytes, codec: Codec, shape: Shape) -> Decoded<Self> {
         let mut values = body(bytes, &header)?;
         let (mut rep, mut def) = (Bytes::new(), Bytes::new());
         match header.kind {
             PageKind::Dictionary => Err(Malformed::new("a dictionary where values should be")),
             PageKind::DataV1 => {
                 values = codec.decompress(&values, header.uncompressed)?;
-                if max_rep > 0 {
+                if shape.max_rep > 0 {
                     rep = prefixed(&mut values)?;
                 }
-                if max_def > 0 {
+                if shape.max_def > 0 {
                     def = prefixed(&mut values)?;
                 }
                 let value_bytes = values.len();

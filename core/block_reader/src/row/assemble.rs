@@ -7,14 +7,15 @@ use vivace_model::{
     StringId, TraceId,
 };
 
-use super::RowColumns;
 use super::cursor::Cursor;
 use super::places::{Group, Places};
+use super::protobuf;
+use super::{RowColumn, RowColumns};
 use crate::error::{Corrupt, Malformed};
-use crate::open::OpenBlock;
+use crate::open::{Leaf, OpenBlock};
 
-/// Everything that reading one row needs.
-pub(super) struct Assembler<'a> {
+/// Makes a batch of each row that was read.
+pub(crate) struct Assembler<'a> {
     cursors: Vec<Option<Cursor<'a>>>,
     pub(super) places: &'a Places,
     pub(super) builder: SpanBatchBuilder,
@@ -25,34 +26,6 @@ pub(super) struct Assembler<'a> {
 }
 
 const SPANS_PER_PAUSE: usize = 64;
-
-/// The trace of a row. None: the row has no spans. `id`, when given, must be its id.
-pub(crate) async fn assemble(
-    block: &OpenBlock,
-    columns: &RowColumns,
-    id: Option<TraceId>,
-    pause: &impl AsyncFn(),
-) -> Result<Option<SpanBatch>, Corrupt> {
-    let cursors = block.leaves.iter().zip(columns);
-    let cursors =
-        cursors.map(|(leaf, column)| column.as_ref().map(|column| Cursor::new(leaf, column)));
-    let mut assembler = Assembler {
-        cursors: cursors.collect(),
-        places: &block.places,
-        builder: SpanBatchBuilder::new(),
-        keeps_empty: block.format != Format::VParquet5,
-        trace_id: TraceId::default(),
-        spans: 0,
-    };
-    assembler.trace_id = assembler.read_trace_id(id)?;
-    assembler.resources(pause).await?;
-    for cursor in assembler.cursors.iter().flatten() {
-        if !cursor.is_at_end() {
-            return Err(cursor.corrupt("more values than the columns beside it have"));
-        }
-    }
-    Ok(assembler.builder.finish())
-}
 
 /// An id of at most `N` bytes, padded on the left; of a longer one the end.
 fn padded<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -68,6 +41,42 @@ fn unsigned(value: i64) -> u32 {
 }
 
 impl<'a> Assembler<'a> {
+    /// `columns` begin with the first row to assemble.
+    pub fn new(block: &'a OpenBlock, columns: &'a RowColumns) -> Self {
+        let cursor = |(leaf, column): (&'a Leaf, &'a Option<RowColumn>)| {
+            column.as_ref().map(|column| Cursor::new(leaf, column))
+        };
+        Self {
+            cursors: block.leaves.iter().zip(columns).map(cursor).collect(),
+            places: &block.places,
+            builder: SpanBatchBuilder::new(),
+            keeps_empty: block.format != Format::VParquet5,
+            trace_id: TraceId::default(),
+            spans: 0,
+        }
+    }
+
+    /// The trace of the next row. None: the row has no spans. `id`, when given, must be its id.
+    pub async fn next_trace(
+        &mut self,
+        id: Option<TraceId>,
+        pause: &impl AsyncFn(),
+    ) -> Result<Option<SpanBatch>, Corrupt> {
+        self.trace_id = self.read_trace_id(id)?;
+        self.resources(pause).await?;
+        Ok(self.builder.finish())
+    }
+
+    /// Checks that all columns end with the last row.
+    pub fn finish(self) -> Result<(), Corrupt> {
+        for cursor in self.cursors.iter().flatten() {
+            if !cursor.is_at_end() {
+                return Err(cursor.corrupt("more values than the columns beside it have"));
+            }
+        }
+        Ok(())
+    }
+
     #[inline]
     pub(super) fn cursor(&mut self, leaf: usize) -> Result<&mut Cursor<'a>, Corrupt> {
         self.cursors
@@ -270,7 +279,10 @@ impl<'a> Assembler<'a> {
                 Group::Events.level(),
             )?;
             let event = EventRow {
-                time_unix_nano: start.wrapping_add(since),
+                time_unix_nano: match places.is_absolute {
+                    true => since,
+                    false => start.wrapping_add(since),
+                },
                 name: self.text(places.name, rep)?,
                 dropped_attributes_count: unsigned(self.int(places.dropped_attributes, rep)?),
             };
@@ -284,6 +296,15 @@ impl<'a> Assembler<'a> {
 
     fn links(&mut self, rep: u8) -> Result<(), Corrupt> {
         let places = &self.places.link;
+        if let Some(leaf) = places.encoded {
+            let cursor = self.cursor(leaf)?;
+            let Some(index) = cursor.slot(rep)? else {
+                return Ok(());
+            };
+            let encoded = cursor.bytes(index)?;
+            let corrupt = cursor.corrupt("links that can't be decoded");
+            return protobuf::links(&mut self.builder, encoded).ok_or(corrupt);
+        }
         if !self.has_elements(
             places.trace_id,
             Group::Links,

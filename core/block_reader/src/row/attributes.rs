@@ -4,8 +4,8 @@ use vivace_block::schema::AttributeOwner;
 use vivace_model::{Owner, StringId, Value};
 
 use super::assemble::Assembler;
-use super::json;
 use super::places::{AttributePlaces, Group, Named, owner_index};
+use super::{json, protobuf};
 use crate::error::{Corrupt, Malformed};
 
 /// Values of one attribute in the leaf of one type.
@@ -52,7 +52,7 @@ fn scalar(assembler: &mut Assembler<'_>, leaf: usize, index: usize) -> Result<Va
     })
 }
 
-impl Assembler<'_> {
+impl<'a> Assembler<'a> {
     /// The generic attributes of the owner whose slots begin with `rep`.
     pub(super) fn generic_attributes(
         &mut self,
@@ -108,10 +108,10 @@ impl Assembler<'_> {
                 found = Some(Elements { leaf, first, count });
             }
         }
-        let unsupported = match places.unsupported {
-            Some(leaf) => self.cursor(leaf)?.slot(rep)?.map(|index| (leaf, index)),
-            None => None,
-        };
+        let unsupported = self.other_form(places.unsupported, rep)?;
+        let array = self.other_form(places.array, rep)?;
+        let kvlist = self.other_form(places.kvlist, rep)?;
+        let encoded = self.other_form(places.encoded, rep)?;
         Ok(match (is_array, found) {
             (true, Some(values)) => Some(flat_array(self, values)?),
             (true, None) => Some(flat_array(
@@ -123,14 +123,27 @@ impl Assembler<'_> {
                 },
             )?),
             (false, Some(values)) => Some(scalar(self, values.leaf, values.first)?),
-            (false, None) => match unsupported {
-                Some((leaf, index)) => {
-                    let text = self.cursor(leaf)?.bytes(index)?;
-                    Some(json::value(&mut self.builder, text))
+            (false, None) => {
+                let builder = &mut self.builder;
+                match (unsupported, array, kvlist, encoded) {
+                    (Some(text), ..) => Some(json::value(builder, text)),
+                    (_, Some(text), ..) => Some(json::list(builder, text, false)),
+                    (_, _, Some(text), _) => Some(json::list(builder, text, true)),
+                    (.., Some(encoded)) => Some(protobuf::value(builder, encoded)),
+                    _ => self.keeps_empty.then_some(Value::EMPTY),
                 }
-                None => self.keeps_empty.then_some(Value::EMPTY),
-            },
+            }
         })
+    }
+
+    /// A value that no leaf of a type holds.
+    fn other_form(&mut self, leaf: Option<usize>, rep: u8) -> Result<Option<&'a [u8]>, Corrupt> {
+        let Some(leaf) = leaf else { return Ok(None) };
+        let cursor = self.cursor(leaf)?;
+        match cursor.slot(rep)? {
+            Some(index) => cursor.bytes(index).map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Attributes with leaves of their own, behind the generic ones.
@@ -163,7 +176,7 @@ impl Assembler<'_> {
 }
 
 impl AttributePlaces {
-    pub fn all(&self) -> [Option<usize>; 7] {
+    pub fn all(&self) -> [Option<usize>; 10] {
         [
             self.key,
             self.is_array,
@@ -172,6 +185,9 @@ impl AttributePlaces {
             self.double,
             self.bool,
             self.unsupported,
+            self.array,
+            self.kvlist,
+            self.encoded,
         ]
     }
 }

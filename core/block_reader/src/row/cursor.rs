@@ -23,7 +23,7 @@ impl<'a> Cursor<'a> {
     }
 
     pub fn corrupt(&self, reason: &'static str) -> Corrupt {
-        Malformed::new(reason).in_column(&self.leaf.path, 0)
+        Malformed::new(reason).in_column(&self.leaf.path, self.column.offset)
     }
 
     /// The repetition level of the next slot, None at the end of the row.

@@ -3,13 +3,33 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
-use vivace_model::{SpanBatchBuilder, StringId, TooDeep, Value};
+use vivace_model::{ListMark, SpanBatchBuilder, StringId, TooDeep, Value};
 
 /// The value of a text; a text that is no such value is kept as it is.
 pub(super) fn value(builder: &mut SpanBatchBuilder, text: &[u8]) -> Value {
     let parsed: Option<Json> = serde_json::from_slice(text).ok();
+    let mark = builder.begin_list();
     let value = parsed.and_then(|json| any_value(builder, &json).ok().flatten());
-    value.unwrap_or_else(|| Value::string(builder.intern_lossy(text).0))
+    value.unwrap_or_else(|| as_text(builder, mark, text))
+}
+
+/// The list of a text, as version 3 has it: the JSON of the list itself, or of a value that is one.
+pub(super) fn list(builder: &mut SpanBatchBuilder, text: &[u8], with_keys: bool) -> Value {
+    let parsed: Option<Json> = serde_json::from_slice(text).ok();
+    let mark = builder.begin_list();
+    let value = parsed.and_then(|json| match json.get("values") {
+        Some(_) => list_value(builder, &json, with_keys).ok().flatten(),
+        None if json.as_object().is_some_and(serde_json::Map::is_empty) => {
+            list_value(builder, &json, with_keys).ok().flatten()
+        }
+        None => any_value(builder, &json).ok().flatten(),
+    });
+    value.unwrap_or_else(|| as_text(builder, mark, text))
+}
+
+fn as_text(builder: &mut SpanBatchBuilder, mark: ListMark, text: &[u8]) -> Value {
+    builder.drop_elements(mark);
+    Value::string(builder.intern_lossy(text).0)
 }
 
 /// None when the JSON is not that of a value.

@@ -5,13 +5,14 @@ mod attributes;
 mod cursor;
 mod json;
 mod places;
+mod protobuf;
 
 use std::sync::Arc;
 
 use crate::page::ColumnPage;
 use crate::values::{Dictionary, Values};
 
-pub(crate) use assemble::assemble;
+pub(crate) use assemble::Assembler;
 pub(crate) use places::Places;
 
 /// What one leaf has of a row.
@@ -20,6 +21,8 @@ pub(crate) struct RowColumn {
     pub page: ColumnPage,
     /// When the values are codes.
     pub dictionary: Option<Arc<Dictionary>>,
+    /// Where the chunk begins, for messages.
+    pub offset: u64,
 }
 
 /// By leaf; None where the leaf is not needed for a trace.

@@ -4,7 +4,7 @@ use vivace_block::WellKnown;
 use vivace_block::dedicated::Scope;
 use vivace_block::schema::{AttributeLeaf, AttributeOwner, Column};
 
-use crate::open::{Leaf, Part};
+use crate::open::{Leaf, OldColumn, Part};
 
 /// A repeated group of the tree. Its levels, repetition and definition alike, are the same number in every format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,19 @@ impl Group {
 
 /// The group a leaf stands in directly.
 fn group_of(leaf: &Leaf) -> Option<Group> {
-    let Part::Column(column) = leaf.part;
+    let column = match leaf.part {
+        Part::Column(column) => column,
+        Part::Old(old) => {
+            return Some(match old {
+                OldColumn::ValueArray(owner) | OldColumn::ValueKvList(owner) => {
+                    Group::Attributes(owner)
+                }
+                OldColumn::EventTimeUnixNano => Group::Events,
+                OldColumn::EventAttributeValue => Group::Attributes(AttributeOwner::Event),
+                OldColumn::Links => Group::Spans,
+            });
+        }
+    };
     Some(match column {
         Column::Attribute(owner, _) => Group::Attributes(owner),
         Column::Dedicated(slot) => match slot.scope {
@@ -97,6 +109,12 @@ pub(super) struct AttributePlaces {
     pub double: Option<usize>,
     pub bool: Option<usize>,
     pub unsupported: Option<usize>,
+    /// Version 3: JSON of an array.
+    pub array: Option<usize>,
+    /// Version 3: JSON of a list of keys and values.
+    pub kvlist: Option<usize>,
+    /// Version 3: protobuf.
+    pub encoded: Option<usize>,
 }
 
 /// An attribute with a leaf of its own.
@@ -149,13 +167,17 @@ pub(super) struct SpanPlaces {
 
 #[derive(Debug)]
 pub(super) struct EventPlaces {
+    /// After the start of the span; in version 3 absolute.
     pub time: Option<usize>,
+    pub is_absolute: bool,
     pub name: Option<usize>,
     pub dropped_attributes: Option<usize>,
 }
 
 #[derive(Debug)]
 pub(super) struct LinkPlaces {
+    /// Version 3: all links of a span.
+    pub encoded: Option<usize>,
     pub trace_id: Option<usize>,
     pub span_id: Option<usize>,
     pub trace_state: Option<usize>,
@@ -181,6 +203,11 @@ impl Places {
                 .iter()
                 .position(|leaf| leaf.part == Part::Column(column))
         };
+        let old = |column| {
+            leaves
+                .iter()
+                .position(|leaf| leaf.part == Part::Old(column))
+        };
         let attributes = |owner| {
             let find = |leaf| find(Column::Attribute(owner, leaf));
             AttributePlaces {
@@ -191,6 +218,12 @@ impl Places {
                 double: find(AttributeLeaf::Double),
                 bool: find(AttributeLeaf::Bool),
                 unsupported: find(AttributeLeaf::Unsupported),
+                array: old(OldColumn::ValueArray(owner)),
+                kvlist: old(OldColumn::ValueKvList(owner)),
+                encoded: match owner {
+                    AttributeOwner::Event => old(OldColumn::EventAttributeValue),
+                    _ => None,
+                },
             }
         };
         let named = |leaf: usize, attribute: &str| Named {
@@ -261,11 +294,14 @@ impl Places {
                 dropped_links: find(Column::DroppedLinks),
             },
             event: EventPlaces {
-                time: find(Column::EventTimeSinceStartNano),
+                time: find(Column::EventTimeSinceStartNano)
+                    .or_else(|| old(OldColumn::EventTimeUnixNano)),
+                is_absolute: old(OldColumn::EventTimeUnixNano).is_some(),
                 name: find(Column::EventName),
                 dropped_attributes: find(Column::EventDroppedAttributes),
             },
             link: LinkPlaces {
+                encoded: old(OldColumn::Links),
                 trace_id: find(Column::LinkTraceId),
                 span_id: find(Column::LinkSpanId),
                 trace_state: find(Column::LinkTraceState),
@@ -283,7 +319,9 @@ impl Places {
 
 /// Whether a trace is made of it: the others are there for searches and follow from the rest.
 fn is_needed(leaf: &Leaf) -> bool {
-    let Part::Column(column) = leaf.part;
+    let Part::Column(column) = leaf.part else {
+        return true;
+    };
     !matches!(
         column,
         Column::TraceIdText

@@ -3,6 +3,7 @@
 
 pub mod canonical;
 pub mod conformance;
+pub mod rewrite;
 
 use std::cell::Cell;
 use std::convert::Infallible;

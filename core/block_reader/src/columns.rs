@@ -1,0 +1,101 @@
+//! Columns of row groups, for whoever reads some of them.
+
+use std::ops::Range;
+
+use crate::chunk::{ColumnReader, wanted};
+use crate::error::{Corrupt, Malformed, ReadError};
+use crate::fetch::Fetched;
+use crate::open::{OpenBlock, RowGroup};
+use crate::ranges::Ranges;
+use crate::row::{RowColumn, RowColumns};
+use crate::values::{Budget, Values};
+
+impl OpenBlock {
+    /// Reads what is needed for rows of some leaves of a row group and is not in `fetched` yet, in as few requests as
+    /// possible. Start with `Fetched::default()`, and use it for one row group only.
+    pub async fn fetch<R: Ranges>(
+        &self,
+        group: &RowGroup,
+        leaves: &[usize],
+        rows: Range<u32>,
+        ranges: &R,
+        fetched: &mut Fetched,
+    ) -> Result<(), ReadError<R::Error>> {
+        let mut out = Vec::new();
+        for chunk in leaves.iter().filter_map(|&leaf| group.chunks.get(leaf)) {
+            wanted(group, chunk, &rows, &mut out);
+        }
+        fetched.fetch(&self.file, ranges, out).await
+    }
+
+    /// A column of a row group; None when the block has no such leaf. What was not fetched can't be read.
+    pub fn column<'a>(
+        &'a self,
+        group: &'a RowGroup,
+        leaf: usize,
+        fetched: &'a Fetched,
+    ) -> Option<ColumnReader<'a>> {
+        let chunk = group.chunks.get(leaf)?;
+        Some(ColumnReader::new(
+            self.leaves.get(leaf)?,
+            group,
+            chunk,
+            fetched,
+        ))
+    }
+
+    /// What whole traces need of rows.
+    pub(crate) fn wanted_of_rows(&self, group: &RowGroup, rows: Range<u32>) -> Vec<Range<u64>> {
+        let mut out = Vec::new();
+        for (&needed, chunk) in self.places.needed.iter().zip(&group.chunks) {
+            if needed {
+                wanted(group, chunk, &rows, &mut out);
+            }
+        }
+        out
+    }
+
+    /// All columns that whole traces need.
+    pub(crate) async fn read_rows(
+        &self,
+        group: &RowGroup,
+        rows: Range<u32>,
+        fetched: &Fetched,
+        budget: &mut Budget,
+        pause: &impl AsyncFn(),
+    ) -> Result<RowColumns, Corrupt> {
+        let mut columns = Vec::with_capacity(self.leaves.len());
+        for (leaf, &needed) in self.places.needed.iter().enumerate() {
+            columns.push(match needed {
+                true => Some(self.row_column(group, leaf, rows.clone(), fetched, budget)?),
+                false => None,
+            });
+            pause().await;
+        }
+        Ok(columns)
+    }
+
+    pub(crate) fn row_column(
+        &self,
+        group: &RowGroup,
+        leaf: usize,
+        rows: Range<u32>,
+        fetched: &Fetched,
+        budget: &mut Budget,
+    ) -> Result<RowColumn, Corrupt> {
+        let reader = self
+            .column(group, leaf, fetched)
+            .ok_or_else(|| Malformed::new("a row group without a column").at(0))?;
+        let page = reader.read(rows, budget)?;
+        let dictionary = match page.values {
+            Values::Codes(_) => reader.dictionary()?,
+            _ => None,
+        };
+        let offset = group.chunks.get(leaf).map_or(0, |chunk| chunk.start);
+        Ok(RowColumn {
+            page,
+            dictionary,
+            offset,
+        })
+    }
+}
