@@ -113,7 +113,7 @@ impl<'b> Tables<'b> {
         self.stats.clear();
         let mut at = 0;
         let mut rep = 0;
-        for of_resource in row.groups.groups.chunk_by(|a, b| a.resource == b.resource) {
+        for of_resource in row.groups.groups.chunk_by(|a, b| a.rank == b.rank) {
             let resource = &row.contexts.resources[of_resource[0].resource as usize];
             let (of_this, service_name) = self.resources.push(resource, rep, row.pool);
             cost += of_this;

@@ -12,8 +12,10 @@ use super::source::Source;
 use crate::pause::Pause;
 use crate::pool::{Pool, Text};
 
-/// A resource as it is stored. Dropped counts are those of the first one: they do not tell resources apart.
+/// A resource as it is stored.
 pub(crate) struct Resource<'b> {
+    /// Number of the first resource that differs in the dropped count at most: below one row they are one.
+    pub(crate) alike: u32,
     /// By key; equal keys in the order in which they came.
     pub(crate) attributes: Vec<Attribute<'b>>,
     pub(crate) dropped_attributes: u32,
@@ -23,11 +25,13 @@ pub(crate) struct Resource<'b> {
 
 /// An instrumentation scope as it is stored.
 pub(crate) struct Scope<'b> {
+    /// Number of the first scope that differs in dropped count and order of attributes at most.
+    pub(crate) alike: u32,
     pub(crate) name: Text,
     pub(crate) version: Text,
     /// By key.
     pub(crate) sorted: Vec<Attribute<'b>>,
-    /// As the first one had them.
+    /// As they came.
     pub(crate) unsorted: Vec<Attribute<'b>>,
     pub(crate) dropped_attributes: u32,
 }
@@ -47,6 +51,16 @@ struct Batch<'b> {
     scope_of: vivace_model::Column<'b, u32>,
 }
 
+/// Finds equal resources and scopes.
+#[derive(Default)]
+struct Index {
+    state: RandomState,
+    resources: HashTable<Known>,
+    alike_resources: HashTable<Known>,
+    scopes: HashTable<Known>,
+    alike_scopes: HashTable<Known>,
+}
+
 #[derive(Clone, Copy)]
 struct Known {
     hash: u64,
@@ -60,11 +74,12 @@ impl<'b> Contexts<'b> {
         service_name: Text,
         pause: &mut Pause<F>,
     ) -> Self {
-        let state = RandomState::default();
-        let (mut resources, mut scopes) = (Vec::new(), Vec::new());
-        let mut known_resources = HashTable::new();
-        let mut known_scopes = HashTable::new();
-        let mut batches = Vec::with_capacity(sources.len());
+        let mut found = Self {
+            resources: Vec::new(),
+            scopes: Vec::new(),
+            batches: Vec::with_capacity(sources.len()),
+        };
+        let mut known = Index::default();
         for source in sources {
             let view = source.view;
             let mut batch = Batch {
@@ -75,36 +90,61 @@ impl<'b> Contexts<'b> {
             };
             for index in 0..view.resource_count() {
                 let resource = Resource::new(source, index, pool, service_name);
-                let hash = state.hash_one(Hashed(&resource.attributes));
-                let equal = |other: &Resource<'_>| other.attributes == resource.attributes;
-                let number = number_of(&mut known_resources, &resources, hash, equal);
-                if number as usize == resources.len() {
-                    resources.push(resource);
-                }
-                batch.resources.push(number);
+                batch
+                    .resources
+                    .push(found.add_resource(resource, &mut known));
                 pause.step().await;
             }
             for index in 0..view.scope_count() {
                 let scope = Scope::new(source, index, pool);
-                let hash = state.hash_one((scope.name, scope.version, Hashed(&scope.sorted)));
-                let equal = |other: &Scope<'_>| {
-                    (other.name, other.version) == (scope.name, scope.version)
-                        && other.sorted == scope.sorted
-                };
-                let number = number_of(&mut known_scopes, &scopes, hash, equal);
-                if number as usize == scopes.len() {
-                    scopes.push(scope);
-                }
-                batch.scopes.push(number);
+                batch.scopes.push(found.add_scope(scope, &mut known));
                 pause.step().await;
             }
-            batches.push(batch);
+            found.batches.push(batch);
         }
-        Self {
-            resources,
-            scopes,
-            batches,
+        found
+    }
+
+    fn add_resource(&mut self, mut resource: Resource<'b>, known: &mut Index) -> u32 {
+        let hash = known.state.hash_one(Hashed(&resource.attributes));
+        let all = &self.resources;
+        let alike = |other: &Resource<'_>| other.attributes == resource.attributes;
+        let dropped = resource.dropped_attributes;
+        let same = |other: &Resource<'_>| other.dropped_attributes == dropped && alike(other);
+        let number = number_of(&mut known.resources, all, hash, same);
+        if number as usize == all.len() {
+            resource.alike = number_of(&mut known.alike_resources, all, hash, alike);
+            self.resources.push(resource);
         }
+        number
+    }
+
+    fn add_scope(&mut self, mut scope: Scope<'b>, known: &mut Index) -> u32 {
+        let hashed = (scope.name, scope.version, Hashed(&scope.sorted));
+        let hash = known.state.hash_one(hashed);
+        let all = &self.scopes;
+        let alike = |other: &Scope<'_>| {
+            (other.name, other.version) == (scope.name, scope.version)
+                && other.sorted == scope.sorted
+        };
+        let dropped = scope.dropped_attributes;
+        let same = |other: &Scope<'_>| {
+            other.dropped_attributes == dropped && other.unsorted == scope.unsorted && alike(other)
+        };
+        let number = number_of(&mut known.scopes, all, hash, same);
+        if number as usize == all.len() {
+            scope.alike = number_of(&mut known.alike_scopes, all, hash, alike);
+            self.scopes.push(scope);
+        }
+        number
+    }
+
+    /// What resource and scope have in common with those that are merged with them.
+    pub(crate) fn alike(&self, (resource, scope): (u32, u32)) -> (u32, u32) {
+        (
+            self.resources[resource as usize].alike,
+            self.scopes[scope as usize].alike,
+        )
     }
 
     /// Resource and scope of a span.
@@ -129,6 +169,7 @@ impl<'b> Resource<'b> {
         };
         sort(&mut attributes, pool);
         Self {
+            alike: 0,
             attributes,
             dropped_attributes: source.view.resource(index).dropped_attributes_count(),
             service_name,
@@ -143,6 +184,7 @@ impl<'b> Scope<'b> {
         sort(&mut sorted, pool);
         let view: ScopeView<'b> = source.view.scope(index);
         Self {
+            alike: 0,
             name: pool.find(view.name()),
             version: pool.find(view.version()),
             sorted,

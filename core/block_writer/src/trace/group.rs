@@ -8,10 +8,11 @@ use super::gather::Placed;
 /// Spans of one resource and scope.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScopeGroup {
+    /// Those of its first span.
     pub(crate) resource: u32,
     pub(crate) scope: u32,
-    /// Resources are numbered in the order of their first spans.
-    rank: u32,
+    /// Resources of the row are numbered in the order of their first spans.
+    pub(crate) rank: u32,
     /// First of its spans in the order of the row.
     pub(crate) first: u32,
     pub(crate) spans: u32,
@@ -69,7 +70,7 @@ impl Groups {
             let pair = contexts.of(span.batch, span.row);
             let group = match last {
                 Some((before, group)) if before == pair => group,
-                _ => self.group_of(pair),
+                _ => self.group_of(pair, contexts),
             };
             last = Some((pair, group));
             self.found[group as usize].spans += 1;
@@ -77,12 +78,13 @@ impl Groups {
         }
     }
 
-    fn group_of(&mut self, pair: (u32, u32)) -> u32 {
+    fn group_of(&mut self, pair: (u32, u32), contexts: &Contexts<'_>) -> u32 {
+        let alike = contexts.alike(pair);
         let next = self.found.len() as u32;
-        let group = *self.by_pair.entry(pair).or_insert(next);
+        let group = *self.by_pair.entry(alike).or_insert(next);
         if group == next {
             let resources = self.by_resource.len() as u32;
-            let rank = *self.by_resource.entry(pair.0).or_insert(resources);
+            let rank = *self.by_resource.entry(alike.0).or_insert(resources);
             self.found.push(ScopeGroup {
                 resource: pair.0,
                 scope: pair.1,

@@ -1,6 +1,7 @@
 //! The schema of Tempo's blocks, the meta, and everything around the rows.
 
 use chrono::{DateTime, Utc};
+use parquet::schema::types::Type;
 use vivace_block::{BlockMeta, Format};
 use vivace_block_writer::{EncodeError, Options, WriteError, write_block};
 
@@ -35,7 +36,19 @@ fn schemas_are_those_of_tempo() {
             };
             assert_eq!(repetition(&a), repetition(&b), "{}", a.path());
         }
-        assert_eq!(a.schema(), b.schema());
+        same_nodes(a.schema(), b.schema());
+    }
+}
+
+fn same_nodes(a: &Type, b: &Type) {
+    assert_eq!(a.name(), b.name());
+    assert_eq!(a.get_basic_info(), b.get_basic_info());
+    assert_eq!(a.is_group(), b.is_group());
+    if a.is_group() {
+        assert_eq!(a.get_fields().len(), b.get_fields().len(), "{}", a.name());
+        for (a, b) in a.get_fields().iter().zip(b.get_fields()) {
+            same_nodes(a, b);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use vivace_block::dedicated::{self, Assigned, DedicatedColumn, Kind, Scope};
 use vivace_block::{Format, WellKnown};
 
 use crate::file::Val;
+use crate::properties::round;
 use crate::shred::Tree;
 use crate::support::{Any, Attributes, Event, Link, Resource, Span};
 
@@ -370,7 +371,9 @@ fn attribute((key, value): &(String, Any)) -> Tree {
             leaves.entry(leaf).or_default().push(tree);
         }
     } else {
-        unsupported = Tree::Leaf(Val::Json(json(value).to_string()));
+        let mut value = json(value);
+        round(&mut value);
+        unsupported = Tree::Leaf(Val::Json(value.to_string()));
     }
     let mut members = vec![
         ("Key", bytes(key.as_bytes())),
@@ -398,13 +401,7 @@ fn json(value: &Any) -> serde_json::Value {
             } else if value.is_infinite() {
                 json!({"doubleValue": if value > 0.0 { "Infinity" } else { "-Infinity" }})
             } else {
-                // Numbers of serde_json remember whether they were written as integers.
-                let number: serde_json::Value = if value.fract() == 0.0 && value.abs() < 1e15 {
-                    serde_json::from_str(&format!("{value}")).unwrap()
-                } else {
-                    json!(value)
-                };
-                json!({"doubleValue": number})
+                json!({"doubleValue": value})
             }
         }
         Any::Bytes(bytes) => {

@@ -306,7 +306,7 @@ fn the_conformance_data_in_many_row_groups() {
     let batches = conformance();
     for format in [Format::VParquet4, Format::VParquet5] {
         let options = Options {
-            row_group_bytes: 300_000,
+            row_group_bytes: 150_000,
             dedicated: many_columns(),
             ..options(format)
         };
@@ -457,7 +457,9 @@ fn pages_end_with_rows_and_near_their_size() {
     assert!(pages.len() > 1);
     for page in &pages[..pages.len() - 1] {
         let slots = page.slots.len();
-        assert!((limits::PAGE_SLOTS..limits::PAGE_SLOTS + 20_000).contains(&slots));
+        // Elements of arrays count too, and the longest row has some thousands.
+        let near = limits::PAGE_SLOTS * 9 / 10..limits::PAGE_SLOTS + 20_000;
+        assert!(near.contains(&slots), "{slots}");
     }
 }
 

@@ -150,8 +150,22 @@ pub fn compare(spans: &[Span], options: &Options, built: &Built, file: File) {
 
 fn parse_json(slot: &mut Slot) {
     if let Some(Val::Bytes(text)) = &slot.value {
-        let value: serde_json::Value = serde_json::from_slice(text).unwrap();
+        let mut value: serde_json::Value = serde_json::from_slice(text).unwrap();
+        round(&mut value);
         slot.value = Some(Val::Json(value.to_string()));
+    }
+}
+
+/// Numbers, which are doubles, with fewer digits: the parser errs in the last one, and there are several ways to write
+/// one. How they are written has a test of its own.
+pub fn round(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(number) => {
+            *value = format!("{:.13e}", number.as_f64().unwrap()).into();
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(round),
+        serde_json::Value::Object(members) => members.values_mut().for_each(round),
+        _ => {}
     }
 }
 
