@@ -58,3 +58,16 @@ pub const MOST_LISTINGS: u32 = 64;
 
 /// Objects removed at once when a folder is.
 pub const DELETES_AT_ONCE: usize = 16;
+
+/// First pause after a failed poll of the blocklist, and the longest one.
+pub const POLL_RETRY_MIN: Duration = Duration::from_secs(1);
+pub const POLL_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Metas of one tenant read at once, whatever `blocklist_poll_concurrency` says.
+pub const MOST_METAS_AT_ONCE: usize = 1_000;
+
+/// Tenants polled at once, whatever `blocklist_poll_tenant_concurrency` says.
+pub const MOST_TENANTS_AT_ONCE: usize = 100;
+
+/// Age of what is deleted of tenants without blocks, when `empty_tenant_deletion_age` is 0.
+pub const DEFAULT_EMPTY_TENANT_AGE: Duration = Duration::from_secs(12 * 3600);
