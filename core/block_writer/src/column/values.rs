@@ -216,8 +216,12 @@ impl Values for Booleans {
     }
 
     fn bounds(&mut self, _: &Pool<'_>) -> Option<(Bound, Bound)> {
-        let (least, greatest) = (self.values.iter().min()?, self.values.iter().max()?);
-        Some((Bound::exact([*least]), Bound::exact([*greatest])))
+        if self.values.is_empty() {
+            return None;
+        }
+        let least = self.values.iter().fold(1, |all, value| all & value);
+        let greatest = self.values.iter().fold(0, |any, value| any | value);
+        Some((Bound::exact([least]), Bound::exact([greatest])))
     }
 
     fn clear(&mut self) {

@@ -2,13 +2,20 @@
 
 /// Appends booleans, given as 0 or 1, as bits, the first in the lowest.
 pub(crate) fn booleans(values: &[u8], out: &mut Vec<u8>) {
-    for group in values.chunks(8) {
-        let bits = group
-            .iter()
-            .enumerate()
-            .fold(0, |bits, (place, value)| bits | (value & 1) << place);
-        out.push(bits);
+    let (groups, rest) = values.as_chunks::<8>();
+    out.extend(groups.iter().map(|group| bits_of(*group)));
+    if !rest.is_empty() {
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        out.push(bits_of(last));
     }
+}
+
+/// The lowest bits of eight bytes as one byte, the first one's lowest.
+fn bits_of(group: [u8; 8]) -> u8 {
+    let low = u64::from_le_bytes(group) & 0x0101_0101_0101_0101;
+    // Moves the bit of byte n to bit 56 + n; no two of them meet.
+    (low.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 
 /// Appends an entry of a dictionary of texts.

@@ -10,8 +10,8 @@ use crate::column::{
     Press, Shape, Texts, Values as _,
 };
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
-use crate::pool::Pool;
-use crate::trace::{Attribute, Value, push_value};
+use crate::pool::{Pool, Text};
+use crate::trace::{Scalar, push_value};
 
 const NOTHING: Shape = 0;
 const TEXT: Shape = 1;
@@ -83,9 +83,14 @@ impl Attributes {
         self.presence.push(NOTHING);
     }
 
-    /// An attribute of the owner. Returns its estimated bytes.
+    /// An attribute of the owner; `other` gives the value that is no scalar. Returns its estimated bytes.
     #[inline]
-    pub(crate) fn push(&mut self, attribute: &Attribute<'_>, pool: &Pool<'_>) -> u64 {
+    pub(crate) fn push<'b>(
+        &mut self,
+        (key, scalar): (Text, Scalar),
+        other: impl FnOnce() -> ValueView<'b>,
+        pool: &Pool<'_>,
+    ) -> u64 {
         let rep = if self.any {
             self.levels.max_rep
         } else {
@@ -93,25 +98,25 @@ impl Attributes {
             self.first_rep
         };
         self.levels.push(rep, self.levels.max_def);
-        self.key.values.push(attribute.key);
-        let shape = match &attribute.value {
-            Value::Text(text) => {
-                self.text.values.push(*text);
+        self.key.values.push(key);
+        let shape = match scalar {
+            Scalar::Text(text) => {
+                self.text.values.push(text);
                 TEXT
             }
-            Value::Int(value) => {
-                self.int.values.push(*value);
+            Scalar::Int(value) => {
+                self.int.values.push(value);
                 INT
             }
-            Value::Double(bits) => {
-                self.double.values.push(f64::from_bits(*bits));
+            Scalar::Double(bits) => {
+                self.double.values.push(f64::from_bits(bits));
                 DOUBLE
             }
-            Value::Bool(value) => {
-                self.bool.values.push(*value);
+            Scalar::Bool(value) => {
+                self.bool.values.push(value);
                 BOOL
             }
-            Value::Other(value) => return self.push_other(value, pool),
+            Scalar::Other => return self.push_other(&other(), pool),
         };
         self.is_array.values.push(false);
         self.presence.push(shape);

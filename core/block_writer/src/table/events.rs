@@ -73,9 +73,10 @@ impl<'b> Events<'b> {
             self.dropped_attributes.values.push(dropped);
             self.attributes.begin(rep, max_def);
             let (mut count, mut attributes) = (0, 0);
-            for attribute in source.event(index) {
-                if !self.slots.take_attribute(&attribute) {
-                    attributes += self.attributes.push(&attribute, pool);
+            let mut all = source.event(index);
+            while let Some(attribute) = all.next() {
+                if !self.slots.take_attribute(attribute, || all.other()) {
+                    attributes += self.attributes.push(attribute, || all.other(), pool);
                     count += 1;
                 }
             }

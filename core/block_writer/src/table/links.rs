@@ -70,8 +70,9 @@ impl Links {
             self.dropped_attributes.values.push(dropped);
             self.attributes.begin(rep, max_def);
             let mut attributes = 0;
-            for attribute in source.link(index) {
-                attributes += self.attributes.push(&attribute, pool);
+            let mut all = source.link(index);
+            while let Some(attribute) = all.next() {
+                attributes += self.attributes.push(attribute, || all.other(), pool);
             }
             self.attributes.end();
             let ids = link.trace_id().len() + link.span_id().len();

@@ -10,7 +10,7 @@ use crate::EncodeError;
 use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::{Pool, Text};
-use crate::trace::{Resource, Value};
+use crate::trace::{Resource, Scalar};
 
 pub(crate) struct Resources<'b> {
     levels: Levels,
@@ -59,11 +59,13 @@ impl<'b> Resources<'b> {
         self.dropped_attributes.values.push(dropped);
         self.attributes.begin(rep, max_def);
         let (mut cost, mut service_name) = (0, Text::EMPTY);
-        for attribute in &resource.attributes {
-            match attribute.value {
-                Value::Text(name) if attribute.key == self.service_name_key => service_name = name,
-                _ if self.slots.take_attribute(attribute) => {}
-                _ => cost += self.attributes.push(attribute, pool),
+        for one in &resource.attributes {
+            let attribute = (one.key, one.scalar);
+            let other = || one.other.clone();
+            match one.scalar {
+                Scalar::Text(name) if one.key == self.service_name_key => service_name = name,
+                _ if self.slots.take_attribute(attribute, other) => {}
+                _ => cost += self.attributes.push(attribute, other, pool),
             }
         }
         self.attributes.end();

@@ -64,8 +64,9 @@ impl Scopes {
             &scope.sorted
         };
         let mut cost = 0;
-        for attribute in attributes {
-            cost += self.attributes.push(attribute, pool);
+        for one in attributes {
+            let attribute = (one.key, one.scalar);
+            cost += self.attributes.push(attribute, || one.other.clone(), pool);
         }
         self.attributes.end();
         self.estimate.scope(cost)

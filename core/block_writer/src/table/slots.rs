@@ -11,7 +11,7 @@ use crate::column::{
     Values as _,
 };
 use crate::pool::{Pool, Text};
-use crate::trace::{Attribute, Value};
+use crate::trace::Scalar;
 
 /// In a leaf of its own a value is there or not.
 const THERE: u8 = 1;
@@ -126,10 +126,14 @@ impl<'b> Slots<'b> {
 
     /// Takes the attribute if it has a leaf of its own, and the value fits.
     #[inline]
-    pub(crate) fn take_attribute(&mut self, attribute: &Attribute<'b>) -> bool {
-        match self.by_key.get(attribute.key.0 as usize) {
+    pub(crate) fn take_attribute(
+        &mut self,
+        (key, scalar): (Text, Scalar),
+        other: impl FnOnce() -> ValueView<'b>,
+    ) -> bool {
+        match self.by_key.get(key.0 as usize) {
             None | Some(0) => false,
-            Some(number) => self.slots[usize::from(*number) - 1].offer(&attribute.value),
+            Some(number) => self.slots[usize::from(*number) - 1].offer(scalar, other),
         }
     }
 
@@ -200,17 +204,19 @@ impl<'b> Slot<'b> {
         }
     }
 
-    fn offer(&mut self, value: &Value<'b>) -> bool {
+    #[inline]
+    fn offer(&mut self, scalar: Scalar, other: impl FnOnce() -> ValueView<'b>) -> bool {
         let kind = self.kind();
-        self.pending = match (value, kind) {
-            (Value::Text(text), Kind::String) => Pending::Text(*text),
-            (Value::Int(number), Kind::Int) => Pending::Int(*number),
-            // An array without elements would be no value here; the generic list keeps it.
-            (Value::Other(ValueView::Array(list)), _)
-                if self.repeated && list.len() > 0 && is_of(list.clone(), kind) =>
-            {
-                Pending::Array(list.clone())
-            }
+        self.pending = match (scalar, kind) {
+            (Scalar::Text(text), Kind::String) => Pending::Text(text),
+            (Scalar::Int(number), Kind::Int) => Pending::Int(number),
+            (Scalar::Other, _) if self.repeated => match other() {
+                // An array without elements would be no value here; the generic list keeps it.
+                ValueView::Array(list) if list.len() > 0 && is_of(list.clone(), kind) => {
+                    Pending::Array(list)
+                }
+                _ => return false,
+            },
             _ => return false,
         };
         true
@@ -218,8 +224,12 @@ impl<'b> Slot<'b> {
 
     #[inline]
     fn end_owner(&mut self, pool: &Pool<'_>) {
+        if matches!(self.pending, Pending::Nothing) {
+            self.presence.push(ABSENT);
+            return;
+        }
         match std::mem::replace(&mut self.pending, Pending::Nothing) {
-            Pending::Nothing => self.presence.push(ABSENT),
+            Pending::Nothing => {}
             Pending::Text(text) => {
                 self.presence.push(THERE);
                 self.push_text(text, pool);

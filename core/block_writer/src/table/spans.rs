@@ -135,9 +135,10 @@ impl<'b> Spans<'b> {
             .push(text(view.status_messages().get(row)));
         let mut attributes = 0;
         self.attributes.begin(rep, max_def);
-        for attribute in source.span(row) {
-            if !self.slots.take_attribute(&attribute) {
-                attributes += self.attributes.push(&attribute, pool);
+        let mut all = source.span(row);
+        while let Some(attribute) = all.next() {
+            if !self.slots.take_attribute(attribute, || all.other()) {
+                attributes += self.attributes.push(attribute, || all.other(), pool);
             }
         }
         self.attributes.end();

@@ -15,7 +15,7 @@ use crate::EncodeError;
 use crate::column::{Finished, PageEnd, Press};
 use crate::pause::Pause;
 use crate::pool::{Pool, Text};
-use crate::trace::{Contexts, Gathered, Groups, NestedSet, Source, Value};
+use crate::trace::{Contexts, Gathered, Groups, NestedSet, Scalar, Source};
 
 /// OTLP's status for errors.
 const ERROR: i32 = 2;
@@ -183,9 +183,9 @@ impl<'b> Tables<'b> {
     fn is_child_by_link(&self, id: TraceId, source: &Source<'_>, span: usize) -> bool {
         source.links(span).any(|link| {
             source.view.link(link).trace_id() == id.0
-                && source.link(link).any(|attribute| {
+                && source.link(link).collect().iter().any(|attribute| {
                     attribute.key == self.names.reference_type
-                        && attribute.value == Value::Text(self.names.child_of)
+                        && attribute.scalar == Scalar::Text(self.names.child_of)
                 })
         })
     }

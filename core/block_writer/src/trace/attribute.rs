@@ -7,22 +7,24 @@ use vivace_model::{AttributesView, Column, OwnedAttributes, ValueType, ValueView
 use super::source::Source;
 use crate::pool::{Numbers, Text};
 
-/// A key with its value.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Attribute<'b> {
-    pub(crate) key: Text,
-    pub(crate) value: Value<'b>,
-}
-
-/// A value. Doubles are kept as bits, so that equal ones are equal.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Value<'b> {
+/// A value as far as it fits 64 bits. Doubles are kept as bits, so that equal ones are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scalar {
     Text(Text),
     Int(i64),
     Double(u64),
     Bool(bool),
-    /// Lists, bytes and no value.
-    Other(ValueView<'b>),
+    /// A list, bytes or no value: to be asked for.
+    Other,
+}
+
+/// A key with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Attribute<'b> {
+    pub(crate) key: Text,
+    pub(crate) scalar: Scalar,
+    /// The value that is no scalar; empty for those that are.
+    pub(crate) other: ValueView<'b>,
 }
 
 /// The attributes of one owner, in the order in which they came.
@@ -34,20 +36,21 @@ pub(crate) struct Attributes<'s, 'b> {
     others: Others<'b>,
 }
 
-/// Finds values that are more than 64 bits, made when the first one is met.
+/// Finds values that are no scalars.
 struct Others<'b> {
     view: &'b View<'b>,
     owner: usize,
     attributes: fn(&'b View<'b>, usize) -> AttributesView<'b>,
     first: usize,
-    /// Attributes that were not passed yet.
+    /// Made when the first one is asked for: attributes from some place on, and that place.
     rest: Option<(AttributesView<'b>, usize)>,
 }
 
 impl<'s, 'b> Attributes<'s, 'b> {
+    #[inline]
     pub(crate) fn new(
         source: &'s Source<'b>,
-        columns: OwnedAttributes<'b>,
+        columns: &OwnedAttributes<'b>,
         owner: usize,
         attributes: fn(&'b View<'b>, usize) -> AttributesView<'b>,
     ) -> Self {
@@ -67,40 +70,55 @@ impl<'s, 'b> Attributes<'s, 'b> {
             range,
         }
     }
-}
 
-impl<'b> Iterator for Attributes<'_, 'b> {
-    type Item = Attribute<'b>;
-
+    /// The next attribute.
     #[inline]
-    fn next(&mut self) -> Option<Attribute<'b>> {
+    pub(crate) fn next(&mut self) -> Option<(Text, Scalar)> {
         let at = self.range.next()?;
         let (key, bits) = (self.keys.get(at), self.values.get(at));
-        let value = match ValueType::from_code(key & 15) {
-            Some(ValueType::String) => Value::Text(self.numbers.get(bits as u32)),
-            Some(ValueType::Int) => Value::Int(bits.cast_signed()),
-            Some(ValueType::Double) => Value::Double(bits),
-            Some(ValueType::Bool) => Value::Bool(bits != 0),
-            _ => Value::Other(self.others.find(at)),
+        let scalar = match ValueType::from_code(key & 15) {
+            Some(ValueType::String) => Scalar::Text(self.numbers.get(bits as u32)),
+            Some(ValueType::Int) => Scalar::Int(bits.cast_signed()),
+            Some(ValueType::Double) => Scalar::Double(bits),
+            Some(ValueType::Bool) => Scalar::Bool(bits != 0),
+            _ => Scalar::Other,
         };
-        let key = self.numbers.get(key >> 4);
-        Some(Attribute { key, value })
+        Some((self.numbers.get(key >> 4), scalar))
+    }
+
+    /// The value of the attribute that `next` returned last.
+    #[cold]
+    pub(crate) fn other(&mut self) -> ValueView<'b> {
+        self.others.find(self.range.start - 1)
+    }
+
+    /// All of them.
+    pub(crate) fn collect(mut self) -> Vec<Attribute<'b>> {
+        let mut all = Vec::with_capacity(self.range.len());
+        while let Some((key, scalar)) = self.next() {
+            let other = match scalar {
+                Scalar::Other => self.other(),
+                _ => ValueView::Empty,
+            };
+            all.push(Attribute { key, scalar, other });
+        }
+        all
     }
 }
 
 impl<'b> Others<'b> {
-    /// The value at a place behind all that were asked for before.
-    #[cold]
+    /// The value at a place not before those that were asked for already.
     fn find(&mut self, at: usize) -> ValueView<'b> {
-        let (mut rest, passed) = match self.rest.take() {
+        let (mut rest, mut passed) = match self.rest.take() {
             Some(rest) => rest,
             None => ((self.attributes)(self.view, self.owner), self.first),
         };
-        let mut value = None;
-        for _ in passed..=at {
-            value = rest.next_ids();
+        while passed < at {
+            rest.next_ids();
+            passed += 1;
         }
-        self.rest = Some((rest, at + 1));
+        let value = rest.clone().next_ids();
+        self.rest = Some((rest, passed));
         value.map_or(ValueView::Empty, |(_, value)| value)
     }
 }

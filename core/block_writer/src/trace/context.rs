@@ -7,7 +7,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use vivace_model::{ScopeView, ValueView};
 
-use super::attribute::{Attribute, Value};
+use super::attribute::{Attribute, Scalar};
 use super::source::Source;
 use crate::pause::Pause;
 use crate::pool::{Pool, Text};
@@ -161,10 +161,10 @@ impl<'b> Contexts<'b> {
 
 impl<'b> Resource<'b> {
     fn new(source: &Source<'b>, index: usize, pool: &Pool<'b>, service_name: Text) -> Self {
-        let mut attributes: Vec<_> = source.resource(index).collect();
+        let mut attributes = source.resource(index).collect();
         let first = attributes.iter().find(|one| one.key == service_name);
-        let service_name = match first.map(|one| &one.value) {
-            Some(Value::Text(text)) => *text,
+        let service_name = match first.map(|one| one.scalar) {
+            Some(Scalar::Text(text)) => text,
             _ => Text::EMPTY,
         };
         sort(&mut attributes, pool);
@@ -179,7 +179,7 @@ impl<'b> Resource<'b> {
 
 impl<'b> Scope<'b> {
     fn new(source: &Source<'b>, index: usize, pool: &Pool<'b>) -> Self {
-        let unsorted: Vec<_> = source.scope(index).collect();
+        let unsorted = source.scope(index).collect();
         let mut sorted = unsorted.clone();
         sort(&mut sorted, pool);
         let view: ScopeView<'b> = source.view.scope(index);
@@ -220,17 +220,14 @@ struct Hashed<'a, 'b>(&'a [Attribute<'b>]);
 
 impl Hash for Hashed<'_, '_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for Attribute { key, value } in self.0 {
+        for Attribute { key, scalar, other } in self.0 {
             key.hash(state);
-            match value {
-                Value::Text(text) => text.hash(state),
-                Value::Int(number) => number.hash(state),
-                Value::Double(bits) => bits.hash(state),
-                Value::Bool(value) => value.hash(state),
-                Value::Other(ValueView::Bytes(bytes)) => bytes.hash(state),
-                Value::Other(ValueView::Array(list)) => list.len().hash(state),
-                Value::Other(ValueView::KvList(list)) => list.len().hash(state),
-                Value::Other(_) => {}
+            scalar.hash(state);
+            match other {
+                ValueView::Bytes(bytes) => bytes.hash(state),
+                ValueView::Array(list) => list.len().hash(state),
+                ValueView::KvList(list) => list.len().hash(state),
+                _ => {}
             }
         }
     }

@@ -9,7 +9,7 @@ mod merge;
 mod nested;
 mod source;
 
-pub(crate) use attribute::{Attribute, Value};
+pub(crate) use attribute::Scalar;
 pub(crate) use context::{Contexts, Resource, Scope};
 pub(crate) use gather::{Gathered, Placed};
 pub(crate) use group::Groups;

@@ -35,31 +35,31 @@ impl<'b> Source<'b> {
     }
 
     pub(crate) fn resource(&self, index: usize) -> Attributes<'_, 'b> {
-        Attributes::new(self, self.resource, index, |view, index| {
+        Attributes::new(self, &self.resource, index, |view, index| {
             view.resource(index).attributes()
         })
     }
 
     pub(crate) fn scope(&self, index: usize) -> Attributes<'_, 'b> {
-        Attributes::new(self, self.scope, index, |view, index| {
+        Attributes::new(self, &self.scope, index, |view, index| {
             view.scope(index).attributes()
         })
     }
 
     pub(crate) fn span(&self, row: usize) -> Attributes<'_, 'b> {
-        Attributes::new(self, self.span, row, |view, row| {
+        Attributes::new(self, &self.span, row, |view, row| {
             view.span(row).attributes()
         })
     }
 
     pub(crate) fn event(&self, index: usize) -> Attributes<'_, 'b> {
-        Attributes::new(self, self.event, index, |view, index| {
+        Attributes::new(self, &self.event, index, |view, index| {
             view.event(index).attributes()
         })
     }
 
     pub(crate) fn link(&self, index: usize) -> Attributes<'_, 'b> {
-        Attributes::new(self, self.link, index, |view, index| {
+        Attributes::new(self, &self.link, index, |view, index| {
             view.link(index).attributes()
         })
     }
