@@ -3,7 +3,9 @@
 
 pub mod canonical;
 pub mod conformance;
+pub mod random;
 pub mod rewrite;
+pub mod written;
 
 use std::cell::Cell;
 use std::convert::Infallible;
