@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds everything for release, runs all scenarios, rewrites RESULTS.md. Needs nothing but loopback.
-# Options go to vivace-bench (--help lists them); with --only or a server of somebody else's, RESULTS.md stays as it is.
+# Builds everything for release, runs all scenarios, rewrites RESULTS.md. Needs nothing but loopback; cold-s3 needs a Python with moto.
+# Options go to vivace-bench (--help lists them). With --only or a server of somebody else's, RESULTS.md stays as it is, unless
+# --results names it: then only the sections of what ran are rewritten.
 set -eu
 cd "$(dirname "$0")/.."
 cargo build --release -p vivace -p vivace-bench --bins

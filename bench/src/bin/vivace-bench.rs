@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use vivace_bench::scenario::{Error, Machine, Options, markdown, rewrite, run};
+use vivace_bench::scenario::{Error, Machine, Options, rewrite, run, section};
 
 fn main() -> ExitCode {
     match work(&Options::parse()) {
@@ -25,11 +25,16 @@ fn work(options: &Options) -> Result<(), Error> {
         let mut given = std::env::args().skip(1);
         while let Some(word) = given.next() {
             match word.as_str() {
-                "--results" | "--commit" | "--data" => drop(given.next()),
+                "--results" | "--commit" | "--data" | "--moto-python" => drop(given.next()),
                 _ => words.push(word),
             }
         }
-        rewrite(path, &markdown(&machine, &words.join(" "), &summaries))?;
+        let command = words.join(" ");
+        let sections = summaries.iter();
+        let sections: Vec<String> = sections
+            .map(|summary| section(&machine, &command, summary))
+            .collect();
+        rewrite(path, &sections)?;
     }
     let line = serde_json::to_string(&summaries);
     println!(

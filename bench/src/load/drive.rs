@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use vivace_shards::time::{self, Instant};
 use vivace_shards::{BoxError, Class, Task, shard_count, shard_id, spawn};
 
-use super::limits::PAUSE_AFTER_FAILURE;
+use super::limits::{MAX_RETRIES, MAX_RETRY_PAUSE, PAUSE_AFTER_FAILURE};
 use super::options::Options;
 use super::outcome::Outcome;
 use super::progress;
+use super::query::Query;
 use super::read::Reader;
 use super::sample::Sample;
 use super::send::{Answer, Connection, Style};
+use super::settle::settle;
 use super::shared::Shared;
 use crate::data::{Generator, Request};
 
@@ -29,6 +32,14 @@ struct Part {
     outcome: RefCell<Outcome>,
     /// The first request.
     origin: Cell<Instant>,
+}
+
+/// What a connection does after an answer.
+enum After {
+    Acknowledged,
+    /// The same again after this pause.
+    Later(Duration),
+    Failed,
 }
 
 /// Runs this shard's part; the outcome goes to `shared`.
@@ -67,6 +78,7 @@ pub async fn drive(options: Options, shared: Arc<Shared>) -> Result<(), BoxError
     for task in [progress, beside].into_iter().flatten() {
         task.await;
     }
+    part.settle().await;
     part.verify().await;
     part.shared.finish(&part.outcome.borrow());
     Ok(())
@@ -179,25 +191,44 @@ impl Part {
     /// Sends a request and counts what comes of it; whether it was acknowledged.
     async fn exchange(&self, line: &mut Connection, request: Request, due: Instant) -> bool {
         let waited = Instant::now() - due;
+        let measured = due >= self.measured_from();
+        if measured {
+            self.outcome.borrow_mut().waited.record(waited);
+        }
         let Request {
             body,
             spans,
             pair,
             half,
         } = request;
-        let answer = line.send(body).await;
-        let latency = due.elapsed();
-        let measured = due >= self.measured_from();
-        let mut outcome = self.outcome.borrow_mut();
-        if measured {
-            outcome.waited.record(waited);
+        let body = Bytes::from(body);
+        let mut retries = if self.options.retry_refused {
+            MAX_RETRIES
+        } else {
+            0
+        };
+        loop {
+            let answer = line.send(body.clone()).await;
+            let latency = due.elapsed();
+            if matches!(answer, Answer::Accepted { rejected: 0, .. }) {
+                self.sample.borrow_mut().acknowledged(pair, half);
+            }
+            match self.count(answer, spans, latency, measured) {
+                After::Acknowledged => return true,
+                After::Later(pause) if retries > 0 => {
+                    retries -= 1;
+                    time::sleep(pause).await;
+                }
+                After::Later(_) | After::Failed => return false,
+            }
         }
+    }
+
+    fn count(&self, answer: Answer, spans: usize, latency: Duration, measured: bool) -> After {
+        let mut outcome = self.outcome.borrow_mut();
         match answer {
             Answer::Accepted { rejected, bytes } => {
                 self.shared.acknowledged(spans, latency);
-                if rejected == 0 {
-                    self.sample.borrow_mut().acknowledged(pair, half);
-                }
                 if measured {
                     outcome.requests += 1;
                     outcome.spans += spans as u64;
@@ -205,19 +236,19 @@ impl Part {
                     outcome.rejected_spans += rejected;
                     outcome.latency.record(latency);
                 }
-                true
+                After::Acknowledged
             }
-            Answer::Refused(text) => {
+            Answer::Refused { text, after } => {
                 self.shared.refused.fetch_add(1, Ordering::Relaxed);
                 outcome.refused += u64::from(measured);
                 outcome.first_failure.get_or_insert(text);
-                false
+                After::Later(after.unwrap_or(PAUSE_AFTER_FAILURE).min(MAX_RETRY_PAUSE))
             }
             Answer::Failed(text) => {
                 self.shared.failed.fetch_add(1, Ordering::Relaxed);
                 outcome.failed += u64::from(measured);
                 outcome.first_failure.get_or_insert(text);
-                false
+                After::Failed
             }
         }
     }
@@ -246,6 +277,23 @@ impl Part {
         self.outcome.borrow_mut().beside = reader.reads;
     }
 
+    /// Waits until everything is in blocks, if that is asked for.
+    async fn settle(&self) {
+        let limit = Duration::from_secs(self.options.settle);
+        let url = self.options.query_url.clone();
+        let (Some(url), 1..) = (url, self.options.settle) else {
+            return;
+        };
+        if shard_id() != 0 {
+            return self.shared.wait_settled().await;
+        }
+        // The tenant has been in a header before.
+        if let Ok(query) = Query::new(url, &self.options) {
+            let settled = settle(query, self.shared.load_ended(), limit).await;
+            self.shared.set_settled(settled);
+        }
+    }
+
     /// Reads the sample back.
     async fn verify(&self) {
         let (Some(mut reader), 1..) = (self.reader(), self.options.verify) else {
@@ -254,6 +302,10 @@ impl Part {
         let traces = self.sample.replace(Sample::new(0, 0));
         for trace in traces.into_acknowledged() {
             reader.check(&trace).await;
+            if self.options.sample_file.is_some() {
+                let sampled = (trace.trace_id, trace.required().count());
+                self.outcome.borrow_mut().sampled.push(sampled);
+            }
         }
         self.outcome.borrow_mut().after = reader.reads;
     }

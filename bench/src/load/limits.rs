@@ -20,3 +20,11 @@ pub const SAMPLE_FOR_READS: usize = 1_000;
 pub const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(50);
 /// Characters of a server's answer that are quoted in a report.
 pub const MAX_QUOTE: usize = 300;
+/// Between two looks at the server's metrics: what the time until all is in blocks is exact to.
+pub const SETTLE_LOOK: Duration = Duration::from_millis(100);
+/// Longest wait until all is in blocks, in seconds.
+pub const MAX_SETTLE_SECONDS: u64 = 24 * 3600;
+/// Longest pause before a refused request is sent again, whatever the server asked for.
+pub const MAX_RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// Times that a refused request is sent again before it counts as failed.
+pub const MAX_RETRIES: u32 = 1_000;

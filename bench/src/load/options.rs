@@ -1,6 +1,7 @@
 //! Command line of the load generator.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -158,6 +159,16 @@ pub struct Options {
     /// Beside the load: trace reads per second, checked in the same way.
     #[arg(long, default_value_t = 0)]
     pub reads_per_second: u64,
+    /// Send refused requests again, after the pause that the server asks for, until they are taken in.
+    #[arg(long)]
+    pub retry_refused: bool,
+    /// After the load: wait up to this many seconds until the metrics of --query-url say that everything is in blocks,
+    /// before traces are read back; 0 = don't wait.
+    #[arg(long, default_value_t = 0)]
+    pub settle: u64,
+    /// Write ids and span counts of the traces that --verify samples into this file.
+    #[arg(long)]
+    pub sample_file: Option<PathBuf>,
     /// Print one line of JSON at the end instead of text.
     #[arg(long)]
     pub json: bool,
@@ -254,10 +265,17 @@ impl Options {
         if self.timeout == 0 {
             return Err(UsageError("--timeout must be at least 1".into()));
         }
-        if self.sample() > 0 && self.query_url.is_none() {
+        if self.settle > limits::MAX_SETTLE_SECONDS {
+            let most = limits::MAX_SETTLE_SECONDS;
+            return Err(UsageError(format!("--settle must be at most {most}")));
+        }
+        if (self.sample() > 0 || self.settle > 0) && self.query_url.is_none() {
             return Err(UsageError(
-                "--verify and --reads-per-second need --query-url".into(),
+                "--verify, --settle and --reads-per-second need --query-url".into(),
             ));
+        }
+        if self.sample_file.is_some() && self.verify == 0 {
+            return Err(UsageError("--sample-file needs --verify".into()));
         }
         Ok(())
     }
@@ -310,6 +328,9 @@ mod tests {
             ("--timeout 0", "--timeout"),
             ("--max-waiting 0", "--max-waiting"),
             ("--verify 10", "--query-url"),
+            ("--settle 10", "--query-url"),
+            ("--settle 100000", "--settle must be at most"),
+            ("--sample-file x", "--verify"),
             ("--reads-per-second 10", "--query-url"),
             ("--shards 20", "--shards"),
             ("--query-url https://localhost:1", "only http://"),

@@ -120,6 +120,8 @@ pub struct Outcome {
     pub beside: Reads,
     /// Traces read after the load.
     pub after: Reads,
+    /// Id and acknowledged spans of the traces sampled, where they are asked for.
+    pub sampled: Vec<([u8; 16], usize)>,
 }
 
 impl Outcome {
@@ -136,6 +138,7 @@ impl Outcome {
         self.waited.add(&other.waited);
         self.beside.add(&other.beside);
         self.after.add(&other.after);
+        self.sampled.extend_from_slice(&other.sampled);
         keep_first(&mut self.first_failure, &other.first_failure);
     }
 }

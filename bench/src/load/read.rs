@@ -3,26 +3,21 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HeaderValue};
-use http::{HeaderMap, Request, StatusCode};
+use http::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
-use vivace_shards::Class;
-use vivace_shards::http::client::{Client, ClientOptions, Version};
 use vivace_shards::time::{self, Instant};
 
-use super::limits::MAX_ANSWER_BYTES;
 use super::options::{Options, QueryUrl};
 use super::outcome::Reads;
+use super::query::Query;
 use super::sample::Sampled;
-use super::send::{quote, tenant_header};
+use super::send::quote;
 
-/// A connection to the query API.
+/// Reads traces back over one connection.
 pub struct Reader {
-    url: QueryUrl,
-    headers: HeaderMap,
+    query: Query,
     timeout: std::time::Duration,
-    client: Option<Client>,
     /// What was found so far.
     pub reads: Reads,
 }
@@ -33,13 +28,9 @@ impl Reader {
     /// # Errors
     /// If the tenant cannot stand in a header.
     pub fn new(url: QueryUrl, options: &Options) -> Result<Self, http::header::InvalidHeaderValue> {
-        let mut headers = tenant_header(options)?;
-        headers.insert(ACCEPT, HeaderValue::from_static("application/protobuf"));
         Ok(Self {
-            url,
-            headers,
+            query: Query::new(url, options)?,
             timeout: options.timeout(),
-            client: None,
             reads: Reads::default(),
         })
     }
@@ -60,7 +51,7 @@ impl Reader {
                 }
             }
             Err(text) => {
-                self.client = None;
+                self.query.disconnect();
                 self.reads.failed += 1;
                 self.problem(&trace.trace_id, text);
             }
@@ -74,31 +65,12 @@ impl Reader {
 
     /// The trace as the v1 endpoint gives it; empty when it is not known there.
     async fn fetch(&mut self, trace_id: &[u8; 16]) -> Result<Bytes, String> {
-        let failed = |error: &dyn std::fmt::Display| error.to_string();
-        if self.client.is_none() {
-            let options = ClientOptions {
-                max_response_bytes: MAX_ANSWER_BYTES,
-                class: Class::Query,
-                ..ClientOptions::new(Version::Http1)
-            };
-            // Boxed: handshakes make large futures, and this one is part of others.
-            let connected = Box::pin(Client::connect_with(self.url.address, options)).await;
-            self.client = Some(connected.map_err(|error| failed(&error))?);
-        }
-        let Some(client) = &self.client else {
-            return Err("not connected".into());
-        };
-        let path = format!("{}/api/traces/{}", self.url.prefix, hex(trace_id));
-        let mut request = Request::new(Bytes::new());
-        *request.uri_mut() = path
-            .parse()
-            .map_err(|error: http::uri::InvalidUri| failed(&error))?;
-        *request.headers_mut() = self.headers.clone();
-        let response = client.send(request).await.map_err(|error| failed(&error))?;
-        match response.status() {
-            StatusCode::OK => Ok(response.into_body()),
+        let path = format!("/api/traces/{}", hex(trace_id));
+        let (status, body) = self.query.get(&path).await?;
+        match status {
+            StatusCode::OK => Ok(body),
             StatusCode::NOT_FOUND => Ok(Bytes::new()),
-            status => Err(quote(status.as_str(), response.body())),
+            status => Err(quote(status.as_str(), &body)),
         }
     }
 }
@@ -133,7 +105,8 @@ fn compare(trace: &Sampled, body: &Bytes, reads: &mut Reads) -> Result<(), Strin
     ))
 }
 
-fn hex(id: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::options::{Options, Protocol};
 use super::outcome::{Latencies, Outcome, Reads};
 use super::process::Process;
+use super::settle::Settled;
 use super::shared::{Mark, Marks};
 
 /// Latencies in milliseconds.
@@ -124,6 +125,12 @@ pub struct Report {
     pub waited_ms: Quantiles,
     pub server: Option<Usage>,
     pub generator: Option<Usage>,
+    /// The wait until everything was in blocks.
+    pub settled: Option<Settled>,
+    /// From the end of the warm-up until everything was in blocks, by spans acknowledged.
+    pub server_until_settled: Option<Usage>,
+    /// From the last acknowledgement until everything was in blocks, by spans that went into blocks in that time.
+    pub server_settling: Option<Usage>,
     /// Traces read while the load went on.
     pub reads_beside: Option<ReadReport>,
     /// Traces read after the load.
@@ -133,16 +140,28 @@ pub struct Report {
 
 impl Report {
     /// From what all shards measured; `None` when measuring never began.
-    pub fn new(options: &Options, outcome: &Outcome, marks: &Marks) -> Option<Self> {
+    pub fn new(
+        options: &Options,
+        outcome: &Outcome,
+        marks: &Marks,
+        settled: Option<Settled>,
+    ) -> Option<Self> {
         let (begin, end) = (marks.begin?, marks.end?);
         let seconds = (end.at - begin.at).as_secs_f64();
         let spans = end.spans - begin.spans;
         let usage =
             |of: fn(&Mark) -> Option<Process>| Usage::between(of(&begin), of(&end), spans, seconds);
-        let reading = marks.verified.and_then(|verified| {
-            let seconds = (verified.at - end.at).as_secs_f64();
-            let reads = outcome.after.latency.count();
-            Usage::between(end.server, verified.server, reads, seconds)
+        let between = |from: Mark, to: Mark, items: u64| {
+            let seconds = (to.at - from.at).as_secs_f64();
+            Usage::between(from.server, to.server, items, seconds)
+        };
+        let reads = outcome.after.latency.count();
+        let reading_from = marks.settled.unwrap_or(end);
+        let reading = marks
+            .verified
+            .and_then(|verified| between(reading_from, verified, reads));
+        let built = settled.as_ref().map_or(0, |settled| {
+            (settled.after.spans_in_blocks - settled.before.spans_in_blocks) as u64
         });
         Some(Self {
             protocol: options.protocol,
@@ -164,16 +183,24 @@ impl Report {
             waited_ms: (&outcome.waited).into(),
             server: usage(|mark| mark.server),
             generator: usage(|mark| mark.generator),
+            server_until_settled: marks
+                .settled
+                .and_then(|settled| between(begin, settled, spans)),
+            server_settling: marks
+                .settled
+                .and_then(|settled| between(end, settled, built)),
+            settled,
             reads_beside: ReadReport::new(&outcome.beside, None),
             reads_after: ReadReport::new(&outcome.after, reading),
             first_failure: outcome.first_failure.clone(),
         })
     }
 
-    /// Whether something was acknowledged, and everything read back was as it should be.
+    /// Whether something was acknowledged, came into blocks if that was waited for, and was as it should be when it was read back.
     pub fn is_good(&self) -> bool {
         let mut reads = self.reads_beside.iter().chain(&self.reads_after);
-        self.spans > 0 && reads.all(|read| read.first_problem.is_none())
+        let settled = self.settled.iter().all(|settled| settled.failed.is_none());
+        self.spans > 0 && settled && reads.all(|read| read.first_problem.is_none())
     }
 
     /// One line of JSON.
@@ -213,6 +240,20 @@ impl Report {
                 text.push_str(&format!(
                     "{name:14}{:.3} us CPU a span, {:.2} cores, RSS {:.1} MiB, peak {:.1} MiB\n",
                     usage.cpu_us_per_item, usage.cores, usage.rss_mib, usage.peak_rss_mib
+                ));
+            }
+        }
+        if let Some(settled) = &self.settled {
+            text.push_str(&settled.text());
+        }
+        for (name, usage) in [
+            ("until blocks", &self.server_until_settled),
+            ("settling", &self.server_settling),
+        ] {
+            if let Some(usage) = usage {
+                text.push_str(&format!(
+                    "{name:14}{:.3} us CPU a span, peak {:.1} MiB\n",
+                    usage.cpu_us_per_item, usage.peak_rss_mib
                 ));
             }
         }

@@ -1,5 +1,6 @@
 //! The whole generator: shards, then the report.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -7,6 +8,7 @@ use vivace_shards::runtime::{self, Config};
 
 use super::drive::drive;
 use super::options::{Options, UsageError};
+use super::read::hex;
 use super::report::Report;
 use super::shared::Shared;
 
@@ -24,6 +26,14 @@ pub enum RunError {
         "the load ended before anything was measured: --spans is smaller than what --warmup sends"
     )]
     NothingMeasured,
+    /// The ids of the sample could not be written.
+    #[error("{path}: {source}")]
+    SampleFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
 }
 
 impl RunError {
@@ -31,6 +41,7 @@ impl RunError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Usage(_) | Self::NothingMeasured => false,
+            Self::SampleFile { .. } => true,
             Self::Runtime(runtime::Error::Main { .. }) => true,
             Self::Runtime(error) => error.is_retryable(),
         }
@@ -61,5 +72,16 @@ pub fn run(options: &Options) -> Result<Report, RunError> {
         drive(options, shared)
     })?;
     let (outcome, marks) = shared.result();
-    Report::new(options, &outcome, &marks).ok_or(RunError::NothingMeasured)
+    if let Some(path) = &options.sample_file {
+        let lines = outcome.sampled.iter();
+        let text: String = lines
+            .map(|(id, spans)| format!("{} {spans}\n", hex(id)))
+            .collect();
+        std::fs::write(path, text).map_err(|source| RunError::SampleFile {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let report = Report::new(options, &outcome, &marks, shared.settled());
+    report.ok_or(RunError::NothingMeasured)
 }

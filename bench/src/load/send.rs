@@ -1,10 +1,13 @@
 //! One connection to the OTLP receiver.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue};
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::header::{
+    CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue, RETRY_AFTER,
+};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use vivace_shards::grpc::client::{CallOptions, Client as GrpcClient};
@@ -30,7 +33,12 @@ pub enum Answer {
         bytes: usize,
     },
     /// Come back later.
-    Refused(String),
+    Refused {
+        /// What the server said.
+        text: String,
+        /// When, if the server said so.
+        after: Option<Duration>,
+    },
     /// Anything else, and no answer in time.
     Failed(String),
 }
@@ -42,7 +50,7 @@ pub struct Style {
     protocol: Protocol,
     encoding: Encoding,
     tenant: HeaderMap,
-    timeout: std::time::Duration,
+    timeout: Duration,
 }
 
 impl Style {
@@ -108,7 +116,7 @@ impl Connection {
     }
 
     /// Sends an encoded `ExportTraceServiceRequest` and waits for its answer.
-    pub async fn send(&mut self, body: Vec<u8>) -> Answer {
+    pub async fn send(&mut self, body: Bytes) -> Answer {
         let limit = self.style.timeout;
         let answer = match time::timeout(limit, self.exchange(body)).await {
             Ok(answer) => answer,
@@ -120,11 +128,10 @@ impl Connection {
         answer
     }
 
-    async fn exchange(&mut self, body: Vec<u8>) -> Answer {
+    async fn exchange(&mut self, body: Bytes) -> Answer {
         if let Err(error) = self.connect().await {
             return Answer::Failed(error.to_string());
         }
-        let body = Bytes::from(body);
         match &self.link {
             Some(Link::Http(client)) => match self.style.http_request(body).await {
                 Err(text) => Answer::Failed(text),
@@ -132,7 +139,7 @@ impl Connection {
                     let bytes = request.body().len();
                     match client.send(request).await {
                         Err(error) => Answer::Failed(error.to_string()),
-                        Ok(response) => of_http(response.status(), response.body(), bytes),
+                        Ok(response) => of_http(&response, bytes),
                     }
                 }
             },
@@ -197,11 +204,17 @@ fn accepted(message: &Bytes, bytes: usize) -> Answer {
     }
 }
 
-fn of_http(status: StatusCode, body: &Bytes, bytes: usize) -> Answer {
+fn of_http(response: &Response<Bytes>, bytes: usize) -> Answer {
+    let (status, body) = (response.status(), response.body());
     match status {
         StatusCode::OK => accepted(body, bytes),
         StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
-            Answer::Refused(quote(status.as_str(), body))
+            let after = response.headers().get(RETRY_AFTER);
+            let seconds = after.and_then(|value| value.to_str().ok()?.parse().ok());
+            Answer::Refused {
+                text: quote(status.as_str(), body),
+                after: seconds.map(Duration::from_secs),
+            }
         }
         _ => Answer::Failed(quote(status.as_str(), body)),
     }
@@ -212,8 +225,9 @@ fn of_grpc(answer: Result<Bytes, Status>, bytes: usize) -> Answer {
         Ok(message) => accepted(&message, bytes),
         Err(status) => {
             let text = format!("{:?}: {}", status.code, status.message);
+            let after = status.retry_delay();
             match status.code {
-                Code::ResourceExhausted | Code::Unavailable => Answer::Refused(text),
+                Code::ResourceExhausted | Code::Unavailable => Answer::Refused { text, after },
                 _ => Answer::Failed(text),
             }
         }
@@ -234,18 +248,23 @@ pub fn quote(status: &str, body: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn answer(status: StatusCode, body: &'static [u8]) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::from_static(body));
+        *response.status_mut() = status;
+        response
+    }
+
     #[test]
     fn answers_are_told_apart() {
-        let empty = Bytes::from_static(b"\x0a\x00");
         let accepted = Answer::Accepted {
             rejected: 0,
             bytes: 9,
         };
-        assert_eq!(of_http(StatusCode::OK, &empty, 9), accepted);
+        assert_eq!(of_http(&answer(StatusCode::OK, b"\x0a\x00"), 9), accepted);
         assert_eq!(of_grpc(Ok(Bytes::new()), 9), accepted);
-        let partial = Bytes::from_static(b"\x0a\x02\x08\x03");
+        let partial = answer(StatusCode::OK, b"\x0a\x02\x08\x03");
         assert_eq!(
-            of_http(StatusCode::OK, &partial, 9),
+            of_http(&partial, 9),
             Answer::Accepted {
                 rejected: 3,
                 bytes: 9
@@ -253,26 +272,40 @@ mod tests {
         );
         for (status, refused) in [(429, true), (503, true), (400, false), (500, false)] {
             let status = StatusCode::from_u16(status).expect("a status");
-            let answer = of_http(status, &Bytes::from_static(b"\x08no\n"), 9);
             let text = format!("{} no", status.as_str());
             let expected = if refused {
-                Answer::Refused(text)
+                Answer::Refused { text, after: None }
             } else {
                 Answer::Failed(text)
             };
-            assert_eq!(answer, expected);
+            assert_eq!(of_http(&answer(status, b"\x08no\n"), 9), expected);
         }
-        let full = Status::new(Code::ResourceExhausted, "full");
-        assert_eq!(
-            of_grpc(Err(full), 9),
-            Answer::Refused("ResourceExhausted: full".into())
-        );
         let bad = Status::new(Code::InvalidArgument, "bad");
         assert_eq!(
             of_grpc(Err(bad), 9),
             Answer::Failed("InvalidArgument: bad".into())
         );
-        let html = of_http(StatusCode::OK, &Bytes::from_static(b"<html>"), 9);
+        let html = of_http(&answer(StatusCode::OK, b"<html>"), 9);
         assert!(matches!(html, Answer::Failed(_)), "{html:?}");
+    }
+
+    #[test]
+    fn hints_to_come_again_are_read() {
+        let mut full = answer(StatusCode::TOO_MANY_REQUESTS, b"");
+        let header = HeaderValue::from_static("7");
+        full.headers_mut().insert(RETRY_AFTER, header);
+        let full = of_http(&full, 9);
+        let text = "429".to_owned();
+        let after = Some(Duration::from_secs(7));
+        assert_eq!(full, Answer::Refused { text, after });
+        for after in [None, Some(Duration::from_millis(1500))] {
+            let full = Status::new(Code::ResourceExhausted, "full");
+            let full = match after {
+                Some(after) => full.with_retry(after),
+                None => full,
+            };
+            let text = "ResourceExhausted: full".to_owned();
+            assert_eq!(of_grpc(Err(full), 9), Answer::Refused { text, after });
+        }
     }
 }

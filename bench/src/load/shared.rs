@@ -9,6 +9,7 @@ use vivace_shards::time::{self, Instant};
 use super::options::Options;
 use super::outcome::{Latencies, Outcome};
 use super::process::Process;
+use super::settle::Settled;
 
 /// Between the first shard's readiness and the first request.
 const LEAD: Duration = Duration::from_millis(20);
@@ -48,6 +49,7 @@ pub struct Shared {
     recent: Mutex<Latencies>,
     marks: Mutex<Marks>,
     total: Mutex<Outcome>,
+    settled: OnceLock<Settled>,
 }
 
 /// The moments between which is measured.
@@ -57,6 +59,8 @@ pub struct Marks {
     pub begin: Option<Mark>,
     /// Last answer in.
     pub end: Option<Mark>,
+    /// Everything in blocks, if that was waited for.
+    pub settled: Option<Mark>,
     /// Last trace read back.
     pub verified: Option<Mark>,
 }
@@ -85,6 +89,7 @@ impl Shared {
             recent: Mutex::default(),
             marks: Mutex::default(),
             total: Mutex::default(),
+            settled: OnceLock::new(),
         }
     }
 
@@ -147,6 +152,33 @@ impl Shared {
     /// Whether all shards have their last answer.
     pub fn is_load_done(&self) -> bool {
         self.running.load(Ordering::Acquire) == 0
+    }
+
+    /// When the last shard had its last answer; now, if none has been told yet.
+    pub fn load_ended(&self) -> Instant {
+        lock(&self.marks)
+            .end
+            .map_or_else(Instant::now, |end| end.at)
+    }
+
+    /// The wait for blocks is over.
+    pub fn set_settled(&self, settled: Settled) {
+        let mark = self.mark();
+        lock(&self.marks).settled = Some(mark);
+        // One shard waits for all of them.
+        let _set_once = self.settled.set(settled);
+    }
+
+    /// Waits until one shard has told that the wait for blocks is over.
+    pub async fn wait_settled(&self) {
+        while self.settled.get().is_none() {
+            time::sleep(LOOK).await;
+        }
+    }
+
+    /// What the wait for blocks has told, if there was one.
+    pub fn settled(&self) -> Option<Settled> {
+        self.settled.get().cloned()
     }
 
     /// One shard has done all it had to do.

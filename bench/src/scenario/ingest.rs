@@ -157,7 +157,8 @@ fn common(report: &Report, targets: &[(&str, f64)]) -> Vec<Measured> {
     measured.collect()
 }
 
-fn reads(name: &str, reads: Option<&ReadReport>) -> Vec<Measured> {
+/// Latencies and CPU of traces read.
+pub fn reads(name: &str, reads: Option<&ReadReport>) -> Vec<Measured> {
     let Some(reads) = reads else {
         return Vec::new();
     };

@@ -1,20 +1,26 @@
 //! End-to-end scenarios: a server process, load on it, and what both used. Each is repeated; medians go to RESULTS.md.
 
+mod blocks;
+mod bucket;
+mod cold;
 mod criterion;
+mod http;
 mod ingest;
 mod machine;
+mod moto;
 mod options;
 mod results;
 mod server;
 mod start;
 mod summary;
+mod two_hours;
 
 use thiserror::Error;
 
 pub use machine::Machine;
 pub use options::{Options, Scenario};
-pub use results::{markdown, rewrite};
-pub use server::{External, Server};
+pub use results::{rewrite, section};
+pub use server::{External, S3, Server, Setup};
 pub use summary::{Measured, Row, Summary, Target};
 
 /// Why a scenario has no result.
@@ -52,9 +58,9 @@ impl Error {
 pub fn run(options: &Options) -> Result<Vec<Summary>, Error> {
     let mut summaries = Vec::new();
     for scenario in options.scenarios() {
-        // Criterion repeats by itself.
+        // Criterion repeats by itself, and two hours are long.
         let repeat = match scenario {
-            Scenario::Criterion => 1,
+            Scenario::Criterion | Scenario::TwoHours => 1,
             _ => options.repeat.max(1),
         };
         let mut runs = Vec::new();
@@ -76,6 +82,9 @@ fn once(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, Error> {
         Scenario::RateHttp | Scenario::RateGrpc => ingest::at_rate(scenario, options),
         Scenario::FullHttp | Scenario::FullGrpc => ingest::full_speed(scenario, options),
         Scenario::Mixed => ingest::mixed(options),
+        Scenario::Blocks => blocks::blocks(options),
+        Scenario::TwoHours => two_hours::two_hours(options),
+        Scenario::ColdS3 => cold::cold_s3(options),
         Scenario::Criterion => criterion::run(options),
     }
 }

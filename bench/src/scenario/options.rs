@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
+use super::moto::python;
 use super::server::External;
 
 /// One scenario.
@@ -24,6 +25,13 @@ pub enum Scenario {
     Mixed,
     /// A filled log: killed, started, ready again.
     Replay,
+    /// As fast as answers come back over OTLP/HTTP, until everything is in blocks; then traces from there.
+    Blocks,
+    /// Two hours at 2,000 spans/s as fast as answers come back, in 1 GiB of memory. Runs only when it is named.
+    TwoHours,
+    /// Traces by id from an S3 server with cold caches. Without --only it runs where there is a Python with moto.
+    #[value(name = "cold-s3")]
+    ColdS3,
     /// The criterion benches.
     Criterion,
 }
@@ -58,6 +66,21 @@ pub struct Options {
     /// Spans in the log before the replay.
     #[arg(long, default_value_t = 1_000_000)]
     pub replay_spans: u64,
+    /// Spans that become blocks.
+    #[arg(long, default_value_t = 2_000_000)]
+    pub block_spans: u64,
+    /// Spans of the two hours.
+    #[arg(long, default_value_t = 14_400_000)]
+    pub two_hours_spans: u64,
+    /// Spans in S3.
+    #[arg(long, default_value_t = 500_000)]
+    pub cold_spans: u64,
+    /// Traces read from S3, each by a server that has just started.
+    #[arg(long, default_value_t = 200)]
+    pub cold_reads: usize,
+    /// A Python with moto[server], the S3 server of cold-s3 [default: that in the folder VIVACE_TEST_STORES].
+    #[arg(long)]
+    pub moto_python: Option<PathBuf>,
     /// Connections of the load generator.
     #[arg(long, default_value_t = 16)]
     pub connections: usize,
@@ -100,13 +123,27 @@ impl Options {
 
     /// What is to be run.
     pub fn scenarios(&self) -> Vec<Scenario> {
-        let asked = match &self.only[..] {
-            [] => Scenario::value_variants(),
-            only => only,
+        let usual = |scenario: &&Scenario| match scenario {
+            Scenario::TwoHours => false,
+            Scenario::ColdS3 => python(self.moto_python.as_deref()).is_some(),
+            _ => true,
         };
-        let own = [Scenario::Start, Scenario::Replay, Scenario::Criterion];
-        let possible = |scenario: &&Scenario| self.external().is_none() || !own.contains(scenario);
-        asked.iter().filter(possible).copied().collect()
+        let asked: Vec<Scenario> = match &self.only[..] {
+            [] => Scenario::value_variants()
+                .iter()
+                .filter(usual)
+                .copied()
+                .collect(),
+            only => only.to_vec(),
+        };
+        let own = [
+            Scenario::Start,
+            Scenario::Replay,
+            Scenario::ColdS3,
+            Scenario::Criterion,
+        ];
+        let possible = |scenario: &Scenario| self.external().is_none() || !own.contains(scenario);
+        asked.into_iter().filter(possible).collect()
     }
 }
 
@@ -117,13 +154,21 @@ mod tests {
     #[test]
     fn scenarios_that_start_servers_need_a_server_of_our_own() {
         let own = Options::parse_from(["vivace-bench"]);
-        assert_eq!(own.scenarios().len(), Scenario::value_variants().len());
+        assert!(own.scenarios().contains(&Scenario::Blocks));
+        assert!(!own.scenarios().contains(&Scenario::TwoHours));
+        let python = Options::parse_from(["vivace-bench", "--moto-python", "/usr/bin/python3"]);
+        assert!(python.scenarios().contains(&Scenario::ColdS3));
+        let long = Options::parse_from(["vivace-bench", "--only", "two-hours"]);
+        assert_eq!(long.scenarios(), [Scenario::TwoHours]);
         let some = Options::parse_from(["vivace-bench", "--only", "start,full-grpc"]);
         assert_eq!(some.scenarios(), [Scenario::Start, Scenario::FullGrpc]);
         let line = "vivace-bench --external-http 127.0.0.1:1 --external-grpc 127.0.0.1:2 --external-query http://127.0.0.1:3 --external-pid 4";
         let other = Options::parse_from(line.split_whitespace());
         assert_eq!(other.external().map(|other| other.pid), Some(4));
-        assert!(!other.scenarios().contains(&Scenario::Start));
+        for own in [Scenario::Start, Scenario::ColdS3] {
+            assert!(!other.scenarios().contains(&own));
+        }
+        assert!(other.scenarios().contains(&Scenario::Blocks));
         assert!(other.scenarios().contains(&Scenario::Mixed));
         assert!(
             Options::try_parse_from(["vivace-bench", "--external-http", "127.0.0.1:1"]).is_err()

@@ -11,64 +11,76 @@ use super::summary::{Summary, Target, number};
 const MARKER: &str =
     "<!-- Everything above is rewritten by bench/run.sh; everything below is kept. -->";
 
-/// The tables.
-pub fn markdown(machine: &Machine, command: &str, summaries: &[Summary]) -> String {
+/// What a report begins with.
+const HEAD: &str = "# Results\n\n\
+    Load generator and server share the CPUs. Server CPU is its user and system time from /proc over the time measured, by acknowledged spans.\n\
+    Spans have 15 attributes, requests 500 spans, traces 20 spans over two requests. Every ack waits for fdatasync. Spread is lowest to highest run.\n";
+
+/// A scenario's figures, and under which circumstances they were measured.
+pub fn section(machine: &Machine, command: &str, summary: &Summary) -> String {
+    let times = if summary.runs == 1 { "run" } else { "runs" };
     let mut text = format!(
-        "# Results\n\n\
-         | | |\n|---|---|\n\
-         | machine | {} × {}, {:.0} GiB |\n\
-         | kernel | {} |\n\
-         | commit | {} |\n\
-         | date | {} |\n\
-         | command | `{command}` |\n\
-         | load average before | {} |\n\n\
-         Load generator and server share the CPUs. Server CPU is its user and system time from /proc over the time measured, by acknowledged spans.\n\
-         Spans have 15 attributes, requests 500 spans, traces 20 spans over two requests. Every ack waits for fdatasync. Spread is lowest to highest run.\n",
+        "## {} ({} {times})\n\n\
+         {}, commit {}, {} × {}, {:.0} GiB, kernel {}, load average before {}: `{command}`\n\n\
+         | figure | median | spread | target |\n|---|---|---|---|\n",
+        summary.scenario,
+        summary.runs,
+        machine.date,
+        machine.commit,
         machine.cpus,
         machine.cpu,
         machine.memory_gib,
         machine.kernel,
-        machine.commit,
-        machine.date,
         machine.load_before,
     );
-    for summary in summaries {
-        let times = if summary.runs == 1 { "run" } else { "runs" };
+    for row in &summary.rows {
+        let target = match (row.target, row.reached()) {
+            (Some(Target::AtMost(most)), reached) => format!(
+                "at most {}: {}",
+                number(most),
+                if reached == Some(true) {
+                    "reached"
+                } else {
+                    "**missed**"
+                }
+            ),
+            (None, _) => String::new(),
+        };
+        let median = format!("{} {}", number(row.median), row.unit);
         text.push_str(&format!(
-            "\n## {} ({} {times})\n\n| figure | median | spread | target |\n|---|---|---|---|\n",
-            summary.scenario, summary.runs
+            "| {} | {} | {} – {} | {target} |\n",
+            row.name,
+            median.trim_end(),
+            number(row.low),
+            number(row.high)
         ));
-        for row in &summary.rows {
-            let target = match (row.target, row.reached()) {
-                (Some(Target::AtMost(most)), reached) => format!(
-                    "at most {}: {}",
-                    number(most),
-                    if reached == Some(true) {
-                        "reached"
-                    } else {
-                        "**missed**"
-                    }
-                ),
-                (None, _) => String::new(),
-            };
-            let median = format!("{} {}", number(row.median), row.unit);
-            text.push_str(&format!(
-                "| {} | {} | {} – {} | {target} |\n",
-                row.name,
-                median.trim_end(),
-                number(row.low),
-                number(row.high)
-            ));
-        }
     }
     text
 }
 
-/// Puts the tables above what was written by hand.
-pub fn rewrite(path: &Path, tables: &str) -> Result<(), Error> {
+/// The scenario that a section is of: the first word of its title.
+fn name(section: &str) -> &str {
+    let title = section.strip_prefix("## ").unwrap_or(section);
+    title.split_whitespace().next().unwrap_or_default()
+}
+
+/// Puts these sections where older ones of the same scenarios are, new scenarios behind all others. Sections of other scenarios
+/// stay, and so does what was written by hand.
+pub fn rewrite(path: &Path, sections: &[String]) -> Result<(), Error> {
     let old = fs::read_to_string(path).unwrap_or_default();
-    let kept = old.split_once(MARKER).map_or("\n", |(_, kept)| kept);
-    let text = format!("{tables}\n{MARKER}{kept}");
+    let (tables, kept) = old.split_once(MARKER).unwrap_or(("", "\n"));
+    let mut all: Vec<String> = tables
+        .split("\n## ")
+        .skip(1)
+        .map(|section| format!("## {}\n", section.trim_end()))
+        .collect();
+    for section in sections {
+        match all.iter_mut().find(|old| name(old) == name(section)) {
+            Some(old) => old.clone_from(section),
+            None => all.push(section.clone()),
+        }
+    }
+    let text = format!("{HEAD}\n{}\n{MARKER}{kept}", all.join("\n"));
     fs::write(path, text).map_err(Error::io(path.display().to_string()))
 }
 
@@ -77,30 +89,59 @@ mod tests {
     use super::*;
     use crate::scenario::{Measured, Scenario};
 
+    fn one(scenario: Scenario, value: f64) -> String {
+        let measured = Measured::new("ack p99", "ms", value).target(Some(Target::AtMost(10.0)));
+        let summary = Summary::new(scenario, &[vec![measured]]);
+        section(&Machine::this(Some("abc")), "bench/run.sh", &summary)
+    }
+
+    fn read(path: &Path) -> Result<String, Error> {
+        fs::read_to_string(path).map_err(Error::io("read"))
+    }
+
     #[test]
     fn rewriting_keeps_what_was_written_by_hand() -> Result<(), Error> {
         let folder = tempfile::tempdir().map_err(Error::io("folder"))?;
         let path = folder.path().join("RESULTS.md");
-        let tables = |value: f64| {
-            let measured = Measured::new("ack p99", "ms", value).target(Some(Target::AtMost(10.0)));
-            let summary = Summary::new(Scenario::RateHttp, &[vec![measured]]);
-            markdown(&Machine::this(Some("abc")), "bench/run.sh", &[summary])
-        };
-        rewrite(&path, &tables(12.0))?;
-        let first = fs::read_to_string(&path).map_err(Error::io("read"))?;
+        rewrite(&path, &[one(Scenario::RateHttp, 12.0)])?;
+        let first = read(&path)?;
         assert!(
             first.contains("| ack p99 | 12 ms | 12 – 12 | at most 10: **missed** |"),
             "{first}"
         );
-        fs::write(&path, format!("{first}\nThe disk limits it.\n")).map_err(Error::io("write"))?;
-        rewrite(&path, &tables(8.0))?;
-        let second = fs::read_to_string(&path).map_err(Error::io("read"))?;
+        fs::write(&path, format!("{first}\n## By hand\nThe disk limits it.\n"))
+            .map_err(Error::io("write"))?;
+        rewrite(&path, &[one(Scenario::RateHttp, 8.0)])?;
+        let second = read(&path)?;
         assert!(
             second.contains("8 ms") && !second.contains("12 ms"),
             "{second}"
         );
-        assert!(second.ends_with("\nThe disk limits it.\n"), "{second}");
+        assert!(
+            second.ends_with("\n## By hand\nThe disk limits it.\n"),
+            "{second}"
+        );
         assert_eq!(second.matches(MARKER).count(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn sections_that_did_not_run_stay_as_they_are() -> Result<(), Error> {
+        let folder = tempfile::tempdir().map_err(Error::io("folder"))?;
+        let path = folder.path().join("RESULTS.md");
+        let (start, mixed) = (one(Scenario::Start, 1.0), one(Scenario::Mixed, 2.0));
+        rewrite(
+            &path,
+            &[start.clone(), one(Scenario::RateHttp, 3.0), mixed.clone()],
+        )?;
+        let again = one(Scenario::RateHttp, 4.0);
+        let new = one(Scenario::Blocks, 5.0);
+        rewrite(&path, &[new.clone(), again.clone()])?;
+        let text = read(&path)?;
+        assert_eq!(
+            text,
+            format!("{HEAD}\n{start}\n{again}\n{mixed}\n{new}\n{MARKER}\n")
+        );
         Ok(())
     }
 }

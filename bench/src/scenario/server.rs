@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::Error;
 use super::options::Options;
+use super::{Error, http};
+use crate::load::Samples;
 
 /// How long a server may take until it is ready; replays take their time.
 const READY_MAX: Duration = Duration::from_secs(300);
@@ -16,6 +17,28 @@ const READY_MAX: Duration = Duration::from_secs(300);
 const PROBE_MAX: Duration = Duration::from_secs(2);
 /// Between two probes: what start-up times are exact to.
 const PROBE_EVERY: Duration = Duration::from_millis(1);
+
+/// Folders in the data folder.
+const BLOCKS: &str = "blocks";
+const LOG: &str = "wal";
+
+/// What is different from the plain server.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// Appended to the configuration.
+    pub yaml: String,
+    /// Where blocks go; into the data folder if not given.
+    pub store: Option<S3>,
+}
+
+/// A bucket of an S3 server without TLS.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    /// The server.
+    pub address: SocketAddr,
+    /// Its bucket.
+    pub bucket: String,
+}
 
 /// A server that somebody else has started.
 #[derive(Debug, Clone)]
@@ -52,8 +75,23 @@ impl Server {
         Ok(server)
     }
 
+    /// The other server, or a new one with this difference that is ready.
+    pub fn start_with(options: &Options, setup: &Setup) -> Result<Self, Error> {
+        if let Some(at) = options.external() {
+            return Ok(Self { at, own: None });
+        }
+        let mut server = Self::prepare_with(options, setup)?;
+        server.launch()?;
+        Ok(server)
+    }
+
     /// A configuration on free ports; nothing runs yet.
     pub fn prepare(options: &Options) -> Result<Self, Error> {
+        Self::prepare_with(options, &Setup::default())
+    }
+
+    /// A configuration with this difference; nothing runs yet.
+    pub fn prepare_with(options: &Options, setup: &Setup) -> Result<Self, Error> {
         let folder = match &options.data {
             Some(data) => tempfile::tempdir_in(data),
             None => tempfile::tempdir(),
@@ -62,13 +100,23 @@ impl Server {
         let [http, grpc, otlp_http, otlp_grpc] = free_ports()?;
         let data = folder.path().display();
         let shards = options.shards;
+        let store = setup.store.as_ref().map_or_else(
+            || format!("backend: local, local: {{path: '{data}/{BLOCKS}'}}"),
+            |s3| {
+                format!(
+                    "backend: s3, s3: {{bucket: {}, endpoint: '{}', region: us-east-1, access_key: bench, secret_key: bench, insecure: true, forcepathstyle: true}}",
+                    s3.bucket, s3.address
+                )
+            },
+        );
+        let extra = &setup.yaml;
         // No limits: a bench that is refused measures nothing.
         let yaml = format!(
             "shards: {shards}\n\
              server: {{http_listen_address: 127.0.0.1, http_listen_port: {}, grpc_listen_address: 127.0.0.1, grpc_listen_port: {}}}\n\
              distributor: {{receivers: {{otlp: {{protocols: {{http: {{endpoint: '{otlp_http}'}}, grpc: {{endpoint: '{otlp_grpc}'}}}}}}}}}}\n\
-             storage: {{trace: {{backend: local, wal: {{path: '{data}/wal'}}, local: {{path: '{data}/blocks'}}}}}}\n\
-             overrides: {{defaults: {{ingestion: {{max_traces_per_user: 0, rate_limit_bytes: 4000000000, burst_size_bytes: 4000000000}}}}}}\n",
+             storage: {{trace: {{{store}, wal: {{path: '{data}/{LOG}'}}}}}}\n\
+             overrides: {{defaults: {{ingestion: {{max_traces_per_user: 0, rate_limit_bytes: 4000000000, burst_size_bytes: 4000000000}}}}}}\n{extra}",
             http.port(),
             grpc.port(),
         );
@@ -131,6 +179,18 @@ impl Server {
         }
     }
 
+    /// The folder that is its bucket, if it is one of our own with a local bucket.
+    pub fn bucket(&self) -> Option<PathBuf> {
+        let own = self.own.as_ref()?;
+        Some(own.folder.path().join(BLOCKS)).filter(|path| path.is_dir())
+    }
+
+    /// What its `/metrics` say now.
+    pub fn samples(&self) -> Result<Samples, Error> {
+        let answer = http::get(&self.at.query, "/metrics")?;
+        Ok(Samples::parse(&String::from_utf8_lossy(&answer)))
+    }
+
     /// SIGKILL, and waits for the end.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.own.as_mut().and_then(|own| own.child.take()) {
@@ -184,7 +244,7 @@ fn probe(address: SocketAddr) -> bool {
 }
 
 /// Ports that were free a moment ago, below the range that outgoing connections take theirs from.
-fn free_ports() -> Result<[SocketAddr; 4], Error> {
+pub fn free_ports() -> Result<[SocketAddr; 4], Error> {
     let mut free = Vec::new();
     let from = 12_000 + (std::process::id() % 18_000) as u16;
     for port in from..from + 2_000 {

@@ -122,7 +122,7 @@ impl Summary {
 }
 
 /// The middle one of sorted values, or the mean of the two in the middle.
-fn median(sorted: &[f64]) -> f64 {
+pub fn median(sorted: &[f64]) -> f64 {
     match sorted.len() {
         0 => f64::NAN,
         n if n % 2 == 1 => sorted[n / 2],

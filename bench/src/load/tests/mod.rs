@@ -52,7 +52,7 @@ fn simulate(line: &str, shards: usize, faults: Faults) -> (Report, Rc<Store>) {
     let ended = sim.run(move || drive(sent.clone(), for_shards.clone()));
     assert_eq!(ended.expect("a load"), Ended::Finished);
     let (outcome, marks) = shared.result();
-    let report = Report::new(&options, &outcome, &marks).expect("a report");
+    let report = Report::new(&options, &outcome, &marks, shared.settled()).expect("a report");
     let store = store.borrow().clone().expect("a store");
     (report, store)
 }
@@ -170,6 +170,52 @@ fn refusals_are_counted_and_bind_nobody() {
 }
 
 #[test]
+fn refused_requests_are_sent_again_until_all_is_taken_in() {
+    let faults = Faults {
+        refuse_every: 4,
+        ..Faults::default()
+    };
+    let line = "--spans 3000 --seconds 100 --verify 50 --retry-refused";
+    let (report, store) = simulate(line, 2, faults);
+    assert_eq!((report.spans, store.spans()), (3000, 3000));
+    assert_eq!((report.requests, report.failed), (300, 0));
+    assert_eq!(store.requests.get(), 300 + report.refused);
+    assert!(report.refused >= 99, "{}", report.refused);
+    // The server asks for two seconds, and each refused request waits for them.
+    assert!(report.ack_ms.max >= 2000.0, "{:?}", report.ack_ms);
+    assert!(report.is_good(), "{}", report.text());
+}
+
+#[test]
+fn traces_are_read_back_when_all_is_in_blocks() {
+    let faults = Faults {
+        blocks_after: Duration::from_secs(20),
+        ..Faults::default()
+    };
+    let line = "--spans 2000 --seconds 100 --verify 50";
+    for shards in [1, 2] {
+        let (report, _) = simulate(&format!("{line} --settle 60"), shards, faults.clone());
+        let settled = report.settled.as_ref().expect("a wait");
+        assert!((19.0..20.5).contains(&settled.seconds), "{settled:?}");
+        assert_eq!(settled.failed, None);
+        assert_eq!(
+            report.reads_after.as_ref().map(|r| r.latency_ms.count),
+            Some(50)
+        );
+        assert!(report.is_good() && report.text().contains("all in blocks"));
+    }
+    let (report, _) = simulate(&format!("{line} --settle 5"), 1, faults);
+    let settled = report.settled.as_ref().expect("a wait");
+    assert!(
+        settled.failed.is_some() && settled.seconds < 6.0,
+        "{settled:?}"
+    );
+    assert!(!report.is_good());
+    let (report, _) = simulate(&format!("{line} --settle 5"), 1, Faults::default());
+    assert!(!report.is_good(), "a server that does not tell");
+}
+
+#[test]
 fn lost_and_doubled_spans_are_found() {
     let faults = Faults {
         lose_every: 10,
@@ -254,6 +300,30 @@ fn both_protocols_and_all_encodings_work_on_real_sockets() {
         let back: Report = serde_json::from_str(&json).expect("what was written");
         assert_eq!(back, report);
     }
+}
+
+#[test]
+fn the_sample_goes_to_a_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sample");
+    let (report, _, _) = with_server(|address| {
+        run(&options(&format!(
+            "--target {address} --spans 500 --verify 7 --query-url http://{address}/tempo --sample-file {}",
+            path.display()
+        )))
+    });
+    assert!(report.expect("a report").is_good());
+    let text = std::fs::read_to_string(path).expect("the sample");
+    let lines: Vec<_> = text
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .collect();
+    assert_eq!(lines.len(), 7);
+    assert!(
+        lines
+            .iter()
+            .all(|(id, spans)| id.len() == 32 && *spans == "10")
+    );
 }
 
 #[test]

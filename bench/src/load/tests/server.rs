@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::{HeaderValue, RETRY_AFTER};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, TracesData};
 use prost::Message;
@@ -35,6 +36,8 @@ pub struct Faults {
     pub lose_every: u64,
     /// Stores every n-th request twice; 0 = none.
     pub double_every: u64,
+    /// Says in its metrics that all is in blocks from this time after its start; zero = says nothing of blocks.
+    pub blocks_after: Duration,
 }
 
 /// The store.
@@ -109,7 +112,12 @@ impl Store {
         let body = decompress(encoding, body, MAX_BODY).await.expect("data");
         match self.export(&body, tenant.as_deref()).await {
             Ok(true) => response::with_type(StatusCode::OK, "application/x-protobuf", vec![10, 0]),
-            Ok(false) => response::error(StatusCode::TOO_MANY_REQUESTS, "later"),
+            Ok(false) => {
+                let mut later = response::error(StatusCode::TOO_MANY_REQUESTS, "later");
+                let after = HeaderValue::from_static("2");
+                later.headers_mut().insert(RETRY_AFTER, after);
+                later
+            }
             Err(error) => response::error(StatusCode::BAD_REQUEST, &error.to_string()),
         }
     }
@@ -121,6 +129,17 @@ impl Store {
             Ok(false) => Err(Status::new(Code::ResourceExhausted, "later")),
             Err(error) => Err(Status::new(Code::InvalidArgument, error.to_string())),
         }
+    }
+
+    fn metrics(&self) -> Response {
+        let after = self.faults.blocks_after;
+        let committed = u8::from(self.started.get().elapsed() >= after);
+        let text = format!(
+            "vivace_ingest_log_end_offset{{partition=\"0\"}} 1\n\
+             vivace_ingest_log_committed_offset{{group=\"live-store\",partition=\"0\"}} {committed}\n"
+        );
+        let text = if after.is_zero() { String::new() } else { text };
+        response::text(StatusCode::OK, text)
     }
 
     fn read(&self, trace_id: &str) -> Response {
@@ -153,7 +172,7 @@ impl Store {
         let listener = TcpListener::bind(address, ListenOptions::default())?;
         let address = listener.local_addr()?;
         self.started.set(Instant::now());
-        let (post, call, read) = (self.clone(), self.clone(), self.clone());
+        let (post, call, read, metrics) = (self.clone(), self.clone(), self.clone(), self.clone());
         let export = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
         let grpc = Server::new()
             .max_recv_message_bytes(MAX_BODY)
@@ -169,6 +188,12 @@ impl Store {
                 async move |context: RequestContext| {
                     read.read(context.params.get("id").unwrap_or_default())
                 },
+            )
+            .route(
+                Methods::Any,
+                "/tempo/metrics",
+                "metrics",
+                async move |_: RequestContext| metrics.metrics(),
             )
             .mount_grpc(grpc);
         spawn(Class::Ingest, async move {
