@@ -83,3 +83,87 @@ fn block(deltas: &mut [i64], out: &mut Vec<u8>) {
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)).cast_unsigned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn take_varint(bytes: &mut &[u8]) -> u64 {
+        let (mut value, mut shift) = (0, 0);
+        loop {
+            let (first, rest) = bytes.split_first().unwrap();
+            *bytes = rest;
+            value |= u64::from(first & 0x7f) << shift;
+            shift += 7;
+            if first & 0x80 == 0 {
+                return value;
+            }
+        }
+    }
+
+    fn take_signed(bytes: &mut &[u8]) -> i64 {
+        let value = take_varint(bytes);
+        (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+    }
+
+    /// Reads numbers as the format describes them.
+    fn take_numbers(bytes: &mut &[u8]) -> Vec<i64> {
+        let block = take_varint(bytes) as usize;
+        let minis = take_varint(bytes) as usize;
+        let count = take_varint(bytes) as usize;
+        let mut values = vec![take_signed(bytes)];
+        while values.len() < count {
+            let least = take_signed(bytes);
+            let (widths, rest) = bytes.split_at(minis);
+            *bytes = rest;
+            for width in widths {
+                let per_mini = block / minis;
+                let (packed, rest) = bytes.split_at(per_mini * usize::from(*width) / 8);
+                *bytes = rest;
+                for place in 0..per_mini {
+                    let mut delta = 0_i64;
+                    for bit in 0..usize::from(*width) {
+                        let at = place * usize::from(*width) + bit;
+                        delta |= i64::from(packed[at / 8] >> (at % 8) & 1) << bit;
+                    }
+                    values.push(values.last().unwrap() + delta + least);
+                }
+            }
+        }
+        values.truncate(count);
+        values
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_come_back(values in prop::collection::vec(any::<i32>(), 0..600)) {
+            let mut out = Vec::new();
+            delta_binary_packed(values.iter().copied(), &mut out);
+            let expected: Vec<_> = values.iter().map(|value| i64::from(*value)).collect();
+            let mut bytes = &out[..];
+            prop_assert_eq!(take_numbers(&mut bytes), expected);
+            prop_assert!(bytes.is_empty());
+        }
+
+        #[test]
+        fn arrays_come_back(values in prop::collection::vec(prop::collection::vec(0..3_u8, 0..9), 1..300)) {
+            let data = values.concat();
+            let lengths: Vec<_> = values.iter().map(|value| value.len() as u32).collect();
+            let mut out = Vec::new();
+            delta_byte_array(&lengths, &data, &mut out);
+            let mut bytes = &out[..];
+            let prefixes = take_numbers(&mut bytes);
+            let suffixes = take_numbers(&mut bytes);
+            let mut before: Vec<u8> = Vec::new();
+            for (index, value) in values.iter().enumerate() {
+                let (suffix, rest) = bytes.split_at(suffixes[index] as usize);
+                bytes = rest;
+                before.truncate(prefixes[index] as usize);
+                before.extend_from_slice(suffix);
+                prop_assert_eq!(&before, value);
+            }
+            prop_assert!(bytes.is_empty());
+        }
+    }
+}

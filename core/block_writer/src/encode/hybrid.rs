@@ -130,3 +130,80 @@ pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
     }
     out.push(value as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads runs and packed groups as the format describes them.
+    fn read(mut bytes: &[u8], width: usize, count: usize) -> Vec<u32> {
+        let mut values = Vec::new();
+        while values.len() < count {
+            let (mut header, mut shift) = (0_u64, 0);
+            loop {
+                let (first, rest) = bytes.split_first().unwrap();
+                bytes = rest;
+                header |= u64::from(first & 0x7f) << shift;
+                shift += 7;
+                if first & 0x80 == 0 {
+                    break;
+                }
+            }
+            if header & 1 == 0 {
+                let (value, rest) = bytes.split_at(width.div_ceil(8));
+                bytes = rest;
+                let value = value
+                    .iter()
+                    .rev()
+                    .fold(0, |all, byte| all << 8 | u32::from(*byte));
+                values.extend(std::iter::repeat_n(value, (header >> 1) as usize));
+            } else {
+                let groups = (header >> 1) as usize;
+                let (packed, rest) = bytes.split_at(groups * width);
+                bytes = rest;
+                for place in 0..groups * 8 {
+                    let bit = |bit: usize| {
+                        let at = place * width + bit;
+                        u32::from(packed[at / 8] >> (at % 8) & 1) << bit
+                    };
+                    values.push((0..width).map(bit).sum());
+                }
+            }
+        }
+        assert!(bytes.is_empty() && values.len() < count + 8);
+        values.truncate(count);
+        values
+    }
+
+    /// Values in runs of lengths around those at which the encoder decides.
+    fn runs(max: u32) -> impl Strategy<Value = Vec<u32>> {
+        let run = (0..=max, prop_oneof![1..4_usize, 1..30_usize, 60..140_usize]);
+        prop::collection::vec(run, 0..20).prop_map(|runs| {
+            let run = |(value, count)| std::iter::repeat_n(value, count);
+            runs.into_iter().flat_map(run).collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn levels_come_back((max, all) in (1..9_u32).prop_flat_map(|max| (Just(max), runs(max)))) {
+            let bytes: Vec<u8> = all.iter().map(|level| *level as u8).collect();
+            let mut out = vec![7];
+            levels(&bytes, max as u8, &mut out);
+            let len = u32::from_le_bytes(*out[1..].first_chunk().unwrap());
+            prop_assert_eq!(len as usize, out.len() - 5);
+            prop_assert_eq!(read(&out[5..], width_of(max) as usize, all.len()), all);
+        }
+
+        #[test]
+        fn codes_come_back(
+            (max, all) in prop::sample::select(vec![0, 1, 255, 256, 65_535, 65_536, 1 << 24, u32::MAX])
+                .prop_flat_map(|max| (Just(max), runs(max)))
+        ) {
+            let mut out = Vec::new();
+            codes(&Codes { codes: &all, max }, &mut out);
+            prop_assert_eq!(read(&out[1..], usize::from(out[0]), all.len()), all);
+        }
+    }
+}

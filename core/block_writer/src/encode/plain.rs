@@ -23,3 +23,15 @@ pub(crate) fn dictionary_entry(text: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
     out.extend_from_slice(text);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_boolean_is_the_lowest_bit() {
+        let mut out = Vec::new();
+        booleans(&[1, 0, 1, 0, 0, 0, 0, 1, 0, 1], &mut out);
+        assert_eq!(out, [0b1000_0101, 0b10]);
+    }
+}

@@ -118,3 +118,105 @@ fn push_text(out: &mut String, text: &str) {
     }
     out.push('"');
 }
+
+#[cfg(test)]
+mod tests {
+    use vivace_model::{Owner, SpanBatchBuilder, SpanId, SpanRow, StringId, TraceId, Value};
+
+    use super::*;
+
+    /// The JSON of the value that `make` makes.
+    fn json(make: impl FnOnce(&mut SpanBatchBuilder) -> Value) -> String {
+        let mut builder = SpanBatchBuilder::new();
+        let resource = builder.resource(0, StringId(0), &[]).unwrap();
+        let scope = builder
+            .scope(StringId(0), StringId(0), 0, StringId(0))
+            .unwrap();
+        let value = make(&mut builder);
+        let key = builder.intern("key");
+        builder.attribute(Owner::Span, key, value);
+        let row = SpanRow {
+            trace_id: TraceId([1; 16]),
+            span_id: SpanId([1; 8]),
+            parent_span_id: None,
+            name: StringId(0),
+            kind: 0,
+            start_unix_nano: 0,
+            end_unix_nano: 0,
+            status_code: 0,
+            status_message: StringId(0),
+            trace_state: StringId(0),
+            flags: 0,
+            dropped_attributes_count: 0,
+            dropped_events_count: 0,
+            dropped_links_count: 0,
+            resource,
+            scope,
+        };
+        builder.end_span(row).unwrap();
+        let batch = builder.finish().unwrap();
+        let view = batch.view();
+        let mut out = String::new();
+        let value = view.span(0).attributes().get("key").unwrap();
+        push_value(&mut out, value);
+        out
+    }
+
+    #[test]
+    fn the_examples_of_the_specification() {
+        let mixed = json(|builder| {
+            let list = builder.begin_list();
+            let (empty, x) = (StringId(0), builder.intern("x"));
+            builder.element(empty, Value::string(x));
+            builder.element(empty, Value::int(1));
+            builder.end_array(list).unwrap()
+        });
+        assert_eq!(
+            mixed,
+            r#"{"arrayValue":{"values":[{"stringValue":"x"},{"intValue":"1"}]}}"#
+        );
+        let pairs = json(|builder| {
+            let list = builder.begin_list();
+            let a = builder.intern("a");
+            builder.element(a, Value::int(1));
+            builder.end_kvlist(list).unwrap()
+        });
+        assert_eq!(
+            pairs,
+            r#"{"kvlistValue":{"values":[{"key":"a","value":{"intValue":"1"}}]}}"#
+        );
+        assert_eq!(
+            json(|builder| builder.bytes(&[1, 2, 3])),
+            r#"{"bytesValue":"AQID"}"#
+        );
+        assert_eq!(json(|_| Value::EMPTY), "{}");
+    }
+
+    #[test]
+    fn texts_are_escaped_as_go_does_it() {
+        let text = json(|builder| {
+            Value::string(builder.intern("a\"\\\n\r\t\u{8}\u{c}\0<>&\u{2028}\u{7f}\u{20ac}"))
+        });
+        let expected = "{\"stringValue\":\"a\\\"\\\\\\n\\r\\t\\b\\f\\u0000\\u003c\\u003e\\u0026\\u2028\u{7f}\u{20ac}\"}";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn doubles_are_written_as_go_does_it() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (1.5, "1.5"),
+            (-2.0, "-2"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (1e-6, "0.000001"),
+            (1.25e-7, "1.25e-7"),
+            (f64::NAN, "\"NaN\""),
+            (f64::INFINITY, "\"Infinity\""),
+            (f64::NEG_INFINITY, "\"-Infinity\""),
+        ] {
+            let json = json(|_| Value::double(value));
+            assert_eq!(json, format!("{{\"doubleValue\":{expected}}}"));
+        }
+    }
+}
