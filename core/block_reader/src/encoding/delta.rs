@@ -145,21 +145,60 @@ impl<'a> DeltaInts<'a> {
         Ok(value)
     }
 
+    /// How many of `count` differences lie in this miniblock, once it is made sure that it has some; none when the next
+    /// value is the last.
+    fn differences(&mut self, count: usize) -> Decoded<usize> {
+        if self.left < 2 {
+            return Ok(0);
+        }
+        if self.index == self.miniblock_len {
+            self.miniblock()?;
+        }
+        Ok(count.min(self.miniblock_len - self.index).min(self.left - 1))
+    }
+
     /// Passes over values.
-    pub fn skip(&mut self, count: usize) -> Decoded<()> {
-        for _ in 0..count {
-            self.next()?;
+    pub fn skip(&mut self, mut count: usize) -> Decoded<()> {
+        while count > 0 {
+            let step = self.differences(count)?;
+            if step == 0 {
+                self.next()?;
+                count -= 1;
+                continue;
+            }
+            let (first, width) = (self.index, self.width);
+            let sum = (first..first + step).fold(0_u64, |sum, index| {
+                sum.wrapping_add(bits(self.packed, index * width, width))
+            });
+            self.next = self
+                .next
+                .wrapping_add(self.min_delta.wrapping_mul(step.cast_signed() as i64))
+                .wrapping_add(sum.cast_signed());
+            self.index += step;
+            self.left -= step;
+            count -= step;
         }
         Ok(())
     }
 
     /// Passes over values and adds them.
-    pub fn skip_sum(&mut self, count: usize) -> Decoded<i64> {
+    pub fn skip_sum(&mut self, mut count: usize) -> Decoded<i64> {
+        let too_much = || Malformed::new("lengths that add up to too much");
         let mut sum = 0_i64;
-        for _ in 0..count {
-            sum = sum
-                .checked_add(self.next()?)
-                .ok_or_else(|| Malformed::new("lengths that add up to too much"))?;
+        while count > 0 {
+            let step = self.differences(count)?;
+            let is_constant = step > 0 && self.width == 0 && self.min_delta == 0;
+            let (added, step) = match is_constant {
+                true => {
+                    self.index += step;
+                    self.left -= step;
+                    let added = self.next.checked_mul(step.cast_signed() as i64);
+                    (added.ok_or_else(too_much)?, step)
+                }
+                false => (self.next()?, 1),
+            };
+            sum = sum.checked_add(added).ok_or_else(too_much)?;
+            count -= step;
         }
         Ok(sum)
     }

@@ -3,6 +3,8 @@
 pub(crate) mod decode;
 pub(crate) mod delta;
 pub(crate) mod hybrid;
+#[cfg(test)]
+mod tests;
 
 /// Parquet's numbers of encodings.
 pub(crate) mod number {
