@@ -37,6 +37,7 @@ pub(crate) enum Command {
         override_usage = "vivace block list PATH [TENANT]\n       vivace block -config.file=FILE list [TENANT]"
     )]
     List {
+        /// The folder of a bucket and perhaps a tenant, or with a configuration perhaps a tenant.
         #[arg(value_name = "PLACE", num_args = 0..=2)]
         place: Vec<OsString>,
         /// One JSON object instead of a table.
@@ -89,6 +90,7 @@ pub(crate) enum Command {
         override_usage = "vivace block cat PATH [TRACE-ID]\n       vivace block -config.file=FILE cat TENANT BLOCK [TRACE-ID]"
     )]
     Cat {
+        /// The folder of a block, or with a configuration a tenant and a block id; then perhaps a trace id in hex.
         #[arg(value_name = "PLACE", num_args = 1..=3, required = true)]
         place: Vec<OsString>,
     },
@@ -97,6 +99,7 @@ pub(crate) enum Command {
 /// A folder, or a tenant and a block.
 #[derive(Debug, Args)]
 pub(crate) struct BlockPlace {
+    /// The folder of a block, or with a configuration a tenant and a block id.
     #[arg(value_name = "PLACE", num_args = 1..=2, required = true)]
     pub place: Vec<OsString>,
 }

@@ -9,13 +9,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use vivace_block::keys::BlockObject;
-use vivace_block::schema::{Column, Schema};
-use vivace_block_reader::{OpenBlock, Ranges};
+use vivace_block_reader::{OpenBlock, Ranges, ReadError};
 use vivace_model::{SpanBatch, TraceId};
 use vivace_protocol::trace::{CombineOptions, Fragment, combine, to_json_v1};
 
 use crate::block::{self, BlockError, Found, Place};
-use crate::parquet::{DataFile, Decoder, FileError, Pages, Values};
 use crate::source::{Source, SourceError};
 
 /// What a command that writes much can come to.
@@ -60,7 +58,6 @@ pub(crate) fn cat(
     out: &mut dyn Write,
 ) -> Result<bool, CatError> {
     let Found { mut meta, .. } = block::read_meta(source, place)?;
-    let (_, schema) = block::schema(place, &meta)?;
     let key = place.key(BlockObject::Data);
     let size = source
         .size(&key)
@@ -68,58 +65,23 @@ pub(crate) fn cat(
         .ok_or_else(|| BlockError::Missing(key.clone()))?;
     // What is there counts, and not what the meta says.
     meta.size = size;
-    let data = Data {
-        source,
-        key: key.clone(),
-    };
+    let data = Data { source, key };
     let open = finish(OpenBlock::open(&meta, &data))
         .map_err(|error| BlockError::Read(error.to_string()))?;
-    let find = |id| {
-        let found = finish(open.find_trace(id, &data, async || {}));
-        found.map_err(|error| BlockError::Read(error.to_string()))
-    };
+    let failed = |error: ReadError<SourceError>| BlockError::Read(error.to_string());
     if let Some(id) = id {
-        let Some(found) = find(id)? else {
+        let found = finish(open.find_trace(id, &data, async || {})).map_err(failed)?;
+        let Some(found) = found else {
             return Ok(false);
         };
         writeln!(out, "{}", otlp_json(found.batch))?;
         return Ok(true);
     }
-    let file = DataFile::open(source, key, size).map_err(BlockError::from)?;
-    for group in 0..file.footer.row_groups.len() {
-        for id in ids(&file, &schema, group).map_err(BlockError::from)? {
-            if let Some(found) = find(id)? {
-                writeln!(out, "{}", otlp_json(found.batch))?;
-            }
-        }
+    let mut traces = open.traces(&data);
+    while let Some(batch) = finish(traces.next(async || {})).map_err(failed)? {
+        writeln!(out, "{}", otlp_json(batch))?;
     }
     Ok(true)
-}
-
-/// All trace ids of a row group.
-fn ids(file: &DataFile<'_>, schema: &Schema, group: usize) -> Result<Vec<TraceId>, FileError> {
-    let mut ids = Vec::new();
-    let leaf = schema.find(Column::TraceId).map(|(_, leaf)| leaf);
-    let chunks = &file.footer.row_groups[group].chunks;
-    let chunk = chunks
-        .iter()
-        .find(|chunk| leaf.is_some_and(|leaf| chunk.path == leaf.path));
-    let (Some(leaf), Some(chunk)) = (leaf, chunk) else {
-        return Err(FileError::malformed(format!(
-            "row group {group} has no TraceID"
-        )));
-    };
-    let mut pages = Pages::new(file.chunk(chunk)?);
-    let mut decoder = Decoder::new(leaf, chunk.codec)?;
-    while let Some(page) = pages.next()? {
-        if let Some(decoded) = decoder.decode(&page)?
-            && let Values::Bytes(values) = decoded.values
-        {
-            let found = values.iter().filter_map(|id| id.data().try_into().ok());
-            ids.extend(found.map(TraceId));
-        }
-    }
-    Ok(ids)
 }
 
 /// A trace as OTLP's JSON has it: ids in hex.

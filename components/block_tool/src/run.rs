@@ -23,7 +23,8 @@ pub const FAILED: u8 = 1;
 /// Something could not be read, or the command line is wrong.
 pub const UNREADABLE: u8 = 2;
 
-/// Opens the bucket that flags of the process name, such as `-config.file=vivace.yaml`. The error is a message.
+/// Opens the bucket that flags of the process name, such as `-config.file=vivace.yaml`. The error is a message. Calls of
+/// the source may wait: commands run on a thread where nothing else does.
 pub type Connect<'a> = &'a dyn Fn(&[String]) -> Result<Box<dyn Source>, String>;
 
 /// Why a command came to nothing.

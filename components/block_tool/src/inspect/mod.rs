@@ -2,20 +2,24 @@
 
 mod print;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use vivace_block::BlockMeta;
 use vivace_block::bloom::BloomShard;
 use vivace_block::dedicated;
 use vivace_block::index::RowGroupIndex;
 use vivace_block::keys::BlockObject;
-use vivace_block::schema::{Column, Leaf, Logical, Physical};
+use vivace_block::schema::{Column, Leaf};
 use vivace_model::TraceId;
 
 use crate::block::{self, BlockError, Found, Place};
 use crate::limits::{DICTIONARY_HEADER_BYTES, MAX_BLOOM_SHARDS};
-use crate::parquet::{Bounds, Chunk, DataFile, Header, codec_name, encoding_name};
+use crate::parquet::{
+    Bounds, Chunk, DataFile, FileLeaf, Header, Logical, RowGroup, codec_name, encoding_name,
+    physical,
+};
 use crate::source::Source;
+use crate::verify::{Order, widen};
 
 /// A column, over all row groups.
 #[derive(Clone, Debug, Default)]
@@ -82,32 +86,24 @@ pub(crate) fn inspect(
     dictionaries: bool,
 ) -> Result<Facts, BlockError> {
     let Found { meta, compacted } = block::read_meta(source, place)?;
-    let (format, schema) = block::schema(place, &meta)?;
     let key = place.key(BlockObject::Data);
     let size = source
         .size(&key)?
         .ok_or_else(|| BlockError::Missing(key.clone()))?;
     let file = DataFile::open(source, key, size)?;
     let index = read_index(source, place)?;
-    let assigned = dedicated::assign(format, &meta.dedicated_columns);
-    let mut columns = Vec::with_capacity(schema.leaves.len());
-    for leaf in &schema.leaves {
-        let attribute = match leaf.column {
-            Column::Dedicated(slot) => {
-                let one = assigned.iter().find(|one| one.slot == slot);
-                one.map(|one| one.name.clone())
-            }
-            Column::WellKnown(known) => Some(known.attribute().to_owned()),
-            _ => None,
-        };
-        columns.push(column(&file, leaf, attribute, dictionaries)?);
+    let attributes = attributes(place, &meta);
+    let mut columns = Vec::new();
+    for leaf in file.footer.leaves() {
+        let attribute = attributes.get(&leaf.path).cloned();
+        columns.push(column(&file, &leaf, attribute, dictionaries)?);
     }
     columns.sort_by_key(|column| std::cmp::Reverse(column.compressed));
     let last_ids = match &index {
         Some(Ok(index)) => index.last_ids(),
         _ => &[],
     };
-    let group = |(number, group): (usize, &crate::parquet::RowGroup)| RowGroupFacts {
+    let group = |(number, group): (usize, &RowGroup)| RowGroupFacts {
         rows: group.rows,
         compressed: group.chunks.iter().map(|chunk| chunk.compressed).sum(),
         uncompressed: group.chunks.iter().map(|chunk| chunk.uncompressed).sum(),
@@ -164,10 +160,26 @@ fn read_blooms(
     Ok(blooms)
 }
 
-/// By its name in the file, so that files with other leaves than they should have can be looked at too.
+/// The attributes that leaves hold, by path. Of formats whose leaves are not known here, none are.
+fn attributes(place: &Place, meta: &BlockMeta) -> HashMap<String, String> {
+    let Ok((format, schema)) = block::schema(place, meta) else {
+        return HashMap::new();
+    };
+    let assigned = dedicated::assign(format, &meta.dedicated_columns);
+    let attribute = |leaf: Leaf| {
+        let name = match leaf.column {
+            Column::Dedicated(slot) => &assigned.iter().find(|one| one.slot == slot)?.name,
+            Column::WellKnown(known) => known.attribute(),
+            _ => return None,
+        };
+        Some((leaf.path, name.to_owned()))
+    };
+    schema.leaves.into_iter().filter_map(attribute).collect()
+}
+
 fn column(
     file: &DataFile<'_>,
-    leaf: &Leaf,
+    leaf: &FileLeaf,
     attribute: Option<String>,
     dictionaries: bool,
 ) -> Result<ColumnFacts, BlockError> {
@@ -179,7 +191,6 @@ fn column(
         ..ColumnFacts::default()
     };
     let mut bounds: Option<Bounds> = None;
-    let order = crate::verify::Order::of(leaf);
     for group in &file.footer.row_groups {
         let Some(chunk) = group.chunks.iter().find(|chunk| chunk.path == leaf.path) else {
             continue;
@@ -206,7 +217,9 @@ fn column(
                 *entries += dictionary_entries(file, chunk, offset)?;
             }
         }
-        crate::verify::widen(&mut bounds, chunk.statistics.bounds.as_ref(), order);
+        if let Some(order) = Order::of_file(leaf) {
+            widen(&mut bounds, chunk.statistics.bounds.as_ref(), order);
+        }
     }
     if let Some(bounds) = bounds {
         facts.min = Some(print::value(leaf, &bounds.min));
@@ -216,24 +229,23 @@ fn column(
 }
 
 fn dictionary_entries(file: &DataFile<'_>, chunk: &Chunk, offset: u64) -> Result<u64, BlockError> {
-    let end = chunk
-        .range()?
-        .end
-        .min(offset.saturating_add(DICTIONARY_HEADER_BYTES));
-    let bytes = file.read(offset..end.max(offset), DICTIONARY_HEADER_BYTES)?;
+    let most = offset.saturating_add(DICTIONARY_HEADER_BYTES);
+    let end = chunk.range()?.end.min(most).max(offset);
+    let bytes = file.read(offset..end, DICTIONARY_HEADER_BYTES)?;
     let (header, _) = Header::read(&bytes)?;
     Ok(header.slots as u64)
 }
 
-fn kind(leaf: &Leaf) -> String {
+fn kind(leaf: &FileLeaf) -> String {
     match (leaf.physical, leaf.logical) {
         (_, Logical::String) => "text".to_owned(),
-        (_, Logical::Signed(bits)) => format!("int {bits}"),
-        (_, Logical::Unsigned(bits)) => format!("uint {bits}"),
-        (Physical::Boolean, Logical::None) => "bool".to_owned(),
-        (Physical::Double, Logical::None) => "double".to_owned(),
-        (Physical::ByteArray, Logical::None) => "bytes".to_owned(),
-        (Physical::Int32, Logical::None) => "int 32".to_owned(),
-        (Physical::Int64, Logical::None) => "int 64".to_owned(),
+        (_, Logical::Integer { bits, signed: true }) => format!("int {bits}"),
+        (_, Logical::Integer { bits, .. }) => format!("uint {bits}"),
+        (physical::BOOLEAN, _) => "bool".to_owned(),
+        (physical::INT32, _) => "int 32".to_owned(),
+        (physical::INT64, _) => "int 64".to_owned(),
+        (physical::DOUBLE, _) => "double".to_owned(),
+        (physical::BYTE_ARRAY, _) => "bytes".to_owned(),
+        (other, _) => format!("type {other}"),
     }
 }

@@ -3,30 +3,29 @@
 use std::io::{self, Write};
 
 use serde_json::{Value as Json, json};
-use vivace_block::schema::{Leaf, Logical, Physical};
 
 use super::{BloomFacts, ColumnFacts, Facts};
+use crate::parquet::{FileLeaf, Logical, physical};
 use crate::text::{Side, Table, bytes, percent, short};
 
 /// Characters of a bound.
 const BOUND_WIDTH: usize = 24;
 
 /// A value in PLAIN encoding.
-pub(super) fn value(leaf: &Leaf, plain: &[u8]) -> String {
-    let unsigned = matches!(leaf.logical, Logical::Unsigned(_));
+pub(super) fn value(leaf: &FileLeaf, plain: &[u8]) -> String {
+    let unsigned = matches!(leaf.logical, Logical::Integer { signed: false, .. });
     let four = || plain.first_chunk().copied().unwrap_or_default();
     let eight = || plain.first_chunk().copied().unwrap_or_default();
     match leaf.physical {
-        Physical::Boolean => (plain.first() == Some(&1)).to_string(),
-        Physical::Int32 if unsigned => u32::from_le_bytes(four()).to_string(),
-        Physical::Int32 => i32::from_le_bytes(four()).to_string(),
-        Physical::Int64 if unsigned => u64::from_le_bytes(eight()).to_string(),
-        Physical::Int64 => i64::from_le_bytes(eight()).to_string(),
-        Physical::Double => f64::from_le_bytes(eight()).to_string(),
-        Physical::ByteArray if leaf.logical == Logical::String => {
-            String::from_utf8_lossy(plain).into_owned()
-        }
-        Physical::ByteArray => plain.iter().map(|byte| format!("{byte:02x}")).collect(),
+        physical::BOOLEAN => (plain.first() == Some(&1)).to_string(),
+        physical::INT32 if unsigned => u32::from_le_bytes(four()).to_string(),
+        physical::INT32 => i32::from_le_bytes(four()).to_string(),
+        physical::INT64 if unsigned => u64::from_le_bytes(eight()).to_string(),
+        physical::INT64 => i64::from_le_bytes(eight()).to_string(),
+        // With an exponent where the number would be hundreds of digits long.
+        physical::DOUBLE => format!("{:?}", f64::from_le_bytes(eight())),
+        _ if leaf.logical == Logical::String => String::from_utf8_lossy(plain).into_owned(),
+        _ => plain.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
 

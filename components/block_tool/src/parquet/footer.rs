@@ -95,7 +95,44 @@ pub(crate) struct Footer {
     pub created_by: Option<String>,
 }
 
+/// A leaf as the file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileLeaf {
+    pub path: String,
+    /// Parquet's number of the physical type.
+    pub physical: i64,
+    pub logical: Logical,
+}
+
 impl Footer {
+    /// The leaves of the schema, in order.
+    pub fn leaves(&self) -> Vec<FileLeaf> {
+        let mut leaves = Vec::new();
+        // Groups around the current node: their names, and how many children are still to come.
+        let mut around: Vec<(&str, i64)> = Vec::new();
+        for node in self.schema.iter().skip(1) {
+            while around.last().is_some_and(|(_, children)| *children <= 0) {
+                around.pop();
+            }
+            if let Some((_, children)) = around.last_mut() {
+                *children -= 1;
+            }
+            match node.physical {
+                None => around.push((&node.name, node.children)),
+                Some(physical) => {
+                    let names = around.iter().map(|(name, _)| *name);
+                    let path: Vec<_> = names.chain([node.name.as_str()]).collect();
+                    leaves.push(FileLeaf {
+                        path: path.join("."),
+                        physical,
+                        logical: node.logical,
+                    });
+                }
+            }
+        }
+        leaves
+    }
+
     pub fn parse(bytes: &[u8]) -> Result<Self, FileError> {
         let (footer, _) = Thrift::read(bytes)?;
         let groups = footer.list(4).unwrap_or_default();

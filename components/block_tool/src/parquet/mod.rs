@@ -13,11 +13,20 @@ mod thrift;
 pub(crate) use decode::{Decoded, Decoder, Values};
 pub(crate) use error::FileError;
 pub(crate) use file::DataFile;
-pub(crate) use footer::{Bounds, Chunk, Footer, Logical, Node, RowGroup};
+pub(crate) use footer::{Bounds, Chunk, FileLeaf, Footer, Logical, Node, RowGroup};
 pub(crate) use index::{ColumnIndex, OffsetIndex};
 pub(crate) use page::{Header, Kind, Page, Pages, codec_name, encoding_name};
 #[cfg(test)]
 pub(crate) use thrift::Thrift;
+
+/// Numbers of physical types in Parquet.
+pub(crate) mod physical {
+    pub const BOOLEAN: i64 = 0;
+    pub const INT32: i64 = 1;
+    pub const INT64: i64 = 2;
+    pub const DOUBLE: i64 = 5;
+    pub const BYTE_ARRAY: i64 = 6;
+}
 
 /// Numbers of encodings in Parquet.
 pub(crate) mod encoding {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use vivace_block::schema::{Leaf, Logical, Physical};
 
-use crate::parquet::{Bounds, Values};
+use crate::parquet::{self, Bounds, FileLeaf, Values, physical};
 
 /// How values of a leaf are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,24 @@ impl Order {
             Physical::Double => Self::F64,
             Physical::ByteArray => Self::Bytes,
         }
+    }
+
+    /// None for a type that blocks do not have.
+    pub fn of_file(leaf: &FileLeaf) -> Option<Self> {
+        let unsigned = matches!(
+            leaf.logical,
+            parquet::Logical::Integer { signed: false, .. }
+        );
+        Some(match leaf.physical {
+            physical::BOOLEAN => Self::Bool,
+            physical::INT32 if unsigned => Self::U32,
+            physical::INT32 => Self::I32,
+            physical::INT64 if unsigned => Self::U64,
+            physical::INT64 => Self::I64,
+            physical::DOUBLE => Self::F64,
+            physical::BYTE_ARRAY => Self::Bytes,
+            _ => return None,
+        })
     }
 
     /// Compares two values in PLAIN encoding. None: one of them is none.

@@ -3,7 +3,7 @@
 use vivace_block::schema::{self, Annotation, Leaf, Physical, Repetition, Schema};
 
 use super::report::{Check, Report};
-use crate::parquet::{Footer, Logical, Node};
+use crate::parquet::{Footer, Logical, Node, physical};
 
 pub(super) fn check(footer: &Footer, schema: &Schema, report: &mut Report) {
     check_metadata(footer, report);
@@ -97,13 +97,13 @@ fn repetition_number(repetition: Repetition) -> i64 {
     }
 }
 
-fn physical_number(physical: Physical) -> i64 {
-    match physical {
-        Physical::Boolean => 0,
-        Physical::Int32 => 1,
-        Physical::Int64 => 2,
-        Physical::Double => 5,
-        Physical::ByteArray => 6,
+fn physical_number(of: Physical) -> i64 {
+    match of {
+        Physical::Boolean => physical::BOOLEAN,
+        Physical::Int32 => physical::INT32,
+        Physical::Int64 => physical::INT64,
+        Physical::Double => physical::DOUBLE,
+        Physical::ByteArray => physical::BYTE_ARRAY,
     }
 }
 

@@ -178,7 +178,7 @@ fn span(trace: u64, number: u64) -> Json {
     })
 }
 
-const TRACES: u64 = 100;
+const TRACES: u64 = 60;
 
 fn request() -> Json {
     let resource = |service: &str, first: u64| {
@@ -220,8 +220,8 @@ pub fn written(format: Format) -> Objects {
     dedicated.push(DedicatedColumn::new(Scope::Event, "e", Kind::Int));
     let options = Options {
         dedicated,
-        row_group_bytes: 20_000,
-        bloom_shard_bytes: 32,
+        row_group_bytes: 4_000,
+        bloom_shard_bytes: 16,
         ..Options::new(format, TENANT, BLOCK)
     };
     let mut data = Memory(Vec::new());
