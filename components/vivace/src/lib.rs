@@ -2,6 +2,7 @@
 
 mod api;
 mod barrier;
+mod block_command;
 mod glue;
 mod limits;
 mod listeners;

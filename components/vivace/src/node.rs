@@ -64,7 +64,7 @@ impl Node {
             shards,
             memory_limit,
             caches: vivace_querier::Caches::new(settings::block_cache(&config, memory_limit)),
-            blocklist: Arc::default(),
+            blocklist: Arc::new(Blocklist::new()),
             storage: OnceLock::new(),
             listeners,
             limits: Arc::new(SharedLimits::start(Arc::clone(&config), expand_env)?),

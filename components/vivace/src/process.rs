@@ -13,7 +13,7 @@ use vivace_shards::{BoxError, runtime, shutdown};
 use crate::listeners::{plan, refuse_ports_in_use};
 use crate::logging::{self, Format};
 use crate::node::Node;
-use crate::{metrics, settings, shard, version};
+use crate::{block_command, metrics, settings, shard, version};
 
 /// Patience of `-health`.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,6 +22,9 @@ const HEALTH_ANSWER_MAX: u64 = 64 << 10;
 
 /// Does what the arguments (without the program's name) ask for, and gives the exit code.
 pub fn main(arguments: &[String]) -> ExitCode {
+    if let Some(("block", rest)) = arguments.split_first().map(|(a, rest)| (a.as_str(), rest)) {
+        return block_command::run(rest);
+    }
     match Command::parse(arguments) {
         Ok(Command::Help(text)) => print(&text),
         Ok(Command::Version) => print(&version::text()),
@@ -53,7 +56,11 @@ fn fail_config(error: &ConfigError) -> ExitCode {
 fn run(invocation: &Invocation) -> ExitCode {
     let loaded = match load_config(invocation) {
         Ok(loaded) => loaded,
-        Err(code) => return code,
+        Err(LoadError::Config(error)) => return fail_config(&error),
+        Err(error) => {
+            complain(&error.to_string());
+            return ExitCode::FAILURE;
+        }
     };
     if invocation.verify {
         for warning in &loaded.warnings {
@@ -97,21 +104,34 @@ fn run(invocation: &Invocation) -> ExitCode {
     }
 }
 
-fn load_config(invocation: &Invocation) -> Result<Loaded, ExitCode> {
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("failed parsing config: failed to read configFile {path}: {source}")]
+    File {
+        path: String,
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+}
+
+/// The configuration that the flags name, or what is wrong with it.
+pub fn load_config(invocation: &Invocation) -> Result<Loaded, LoadError> {
     let file = match &invocation.config_file {
         None => None,
         Some(path) => match std::fs::read_to_string(path) {
             Ok(text) => Some((path.as_str(), text)),
-            Err(error) => {
-                complain(&format!(
-                    "failed parsing config: failed to read configFile {path}: {error}"
-                ));
-                return Err(ExitCode::FAILURE);
+            Err(source) => {
+                return Err(LoadError::File {
+                    path: path.clone(),
+                    source,
+                });
             }
         },
     };
     let source = file.as_ref().map(|(name, text)| Source { name, text });
-    load(invocation, source, &|name| std::env::var(name).ok()).map_err(|error| fail_config(&error))
+    Ok(load(invocation, source, &|name| std::env::var(name).ok())?)
 }
 
 /// Runs until the process is asked to stop.

@@ -8,8 +8,8 @@ use vivace_block::dedicated::{self, ColumnOption, DedicatedColumn};
 use vivace_block_builder as block_builder;
 use vivace_config::Config;
 use vivace_config::blocks::distributor::LogSpans;
-use vivace_config::blocks::process::{DiskDriver, NetDriver};
 use vivace_config::blocks::live_store::LiveStore;
+use vivace_config::blocks::process::{DiskDriver, NetDriver};
 use vivace_config::blocks::receivers::HttpReceiver;
 use vivace_config::blocks::storage::{self, BlockVersion, ColumnScope, ColumnType};
 use vivace_config::types::Secret;
@@ -118,7 +118,10 @@ pub fn block_builder(
 pub fn local_blocks(config: &Config) -> String {
     let own = &config.live_store.wal.path;
     if *own == LiveStore::default().wal.path {
-        format!("{}/blocks", config.storage.trace.wal.path.trim_end_matches('/'))
+        format!(
+            "{}/blocks",
+            config.storage.trace.wal.path.trim_end_matches('/')
+        )
     } else {
         own.clone()
     }
@@ -166,13 +169,14 @@ fn dedicated_columns(columns: &[storage::DedicatedColumn]) -> Vec<DedicatedColum
         if column.name.is_empty() || out.iter().any(twice) {
             continue;
         }
-        let options = column.options.iter().filter_map(|option| {
-            match (option.as_str(), kind) {
+        let options = column
+            .options
+            .iter()
+            .filter_map(|option| match (option.as_str(), kind) {
                 ("array", _) => Some(ColumnOption::Array),
                 ("blob", dedicated::Kind::String) => Some(ColumnOption::Blob),
                 _ => None,
-            }
-        });
+            });
         out.push(DedicatedColumn {
             scope,
             name: column.name.clone(),

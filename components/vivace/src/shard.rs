@@ -16,9 +16,9 @@ use vivace_shards::http::{self, Router};
 use vivace_shards::memory::{self, Charge, Kind, Pressure};
 use vivace_shards::net::{ListenOptions, TcpListener};
 use vivace_shards::shutdown::{self, Signal};
-use vivace_shards::time::{Instant, sleep};
+use vivace_shards::time::{Instant, sleep, timeout};
 use vivace_shards::{BoxError, Class, Task, shard_count, shard_id, spawn};
-use vivace_storage::Storage;
+use vivace_storage::{Poller, Storage};
 
 use crate::glue::{
     COMMIT_GROUP, ListedBlocks, LogReader, LogRecords, LogSections, Owner, PLAN_GROUP, Partitions,
@@ -34,6 +34,7 @@ use crate::{api, settings};
 const STEP_MAX: Duration = Duration::from_secs(12);
 /// Longest wait for the list of blocks at a start. Ingest must not wait for a store that is down: queries say so instead.
 const FIRST_POLL_MAX: Duration = Duration::from_secs(10);
+const FIRST_POLL_STEP: Duration = Duration::from_millis(2);
 
 type Servers = Vec<Task<Result<(), http::Error>>>;
 
@@ -136,9 +137,10 @@ impl Shard {
 
         self.set("store", State::Starting);
         let storage = node.storage()?;
+        let mut background = Vec::new();
         if self.id == 0 {
             block_builder::clean_folder(settings::local_blocks(&node.config).as_ref()).await?;
-            poll_blocks(node, &storage).await;
+            background.push(self.poll_blocks(&storage).await);
         }
         let caches = memory::charge(node.caches.bytes() / node.shards as u64, Kind::Query);
         self.set("store", State::Running);
@@ -152,10 +154,8 @@ impl Shard {
             .inboxes
             .take(self.id)
             .ok_or("a shard was started twice")?;
-        let mut background = vec![
-            spawn(Class::Ingest, owner.clone().serve(inbox)),
-            spawn(Class::Background, store.clone().maintain()),
-        ];
+        background.push(spawn(Class::Ingest, owner.clone().serve(inbox)));
+        background.push(spawn(Class::Background, store.clone().maintain()));
         if self.id == 0 {
             let (limits, stop) = (Arc::clone(&node.limits), shutdown::signal());
             background.push(spawn(Class::Background, async move {
@@ -196,6 +196,35 @@ impl Shard {
         })
     }
 
+    /// Keeps the blocklist up to date, and waits for its first state, but not for ever: spans can be taken without it.
+    async fn poll_blocks(&self, storage: &Storage) -> Task<()> {
+        let node = &self.node;
+        let config = &node.config.storage.trace;
+        let list = Arc::clone(&node.blocklist);
+        let poller = Poller::new(storage.clone(), Arc::clone(&list), config, true);
+        let once = settings::span(config.blocklist_poll).is_zero();
+        let polling = spawn(Class::Background, async move {
+            // Without polling, what an earlier process has written must be known all the same.
+            while once && poller.poll_once().await.is_err() {
+                sleep(FIRST_POLL_MAX).await;
+            }
+            let stop = shutdown::signal();
+            poller.run(stop.wait()).await;
+        });
+        let first = async {
+            while !list.is_complete() {
+                sleep(FIRST_POLL_STEP).await;
+            }
+        };
+        if timeout(FIRST_POLL_MAX, first).await.is_err() {
+            tracing::warn!(
+                msg = "the store could not be listed yet; spans are taken, queries of blocks fail until it can",
+                why = list.why_incomplete(),
+            );
+        }
+        polling
+    }
+
     fn block_builder(
         &self,
         log: &ingest_log::Handle,
@@ -215,9 +244,7 @@ impl Shard {
                 let columns = &limits.of(tenant).limits.storage.parquet_dedicated_columns;
                 settings::block_options(&config, columns)
             }),
-            crowded: Box::new(move || {
-                memory::pressure() != Pressure::Normal || live.is_crowded()
-            }),
+            crowded: Box::new(move || memory::pressure() != Pressure::Normal || live.is_crowded()),
         };
         let config = settings::block_builder(&node.config, node.memory_limit, node.shards);
         let blocks = BlockBuilder::new(config, deps);

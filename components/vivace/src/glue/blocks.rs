@@ -91,15 +91,14 @@ impl ListedBlocks {
 
 impl Blocks for ListedBlocks {
     fn of_tenant(&self, tenant: &str) -> Result<Vec<Arc<BlockMeta>>, String> {
-        if !self.blocklist.is_complete() {
-            return Err(self.blocklist.why_incomplete());
+        if let Some(why) = self.blocklist.missing(tenant) {
+            return Err(why);
         }
         Ok(self.blocklist.for_trace_by_id(tenant))
     }
 
     fn is_listed(&self, meta: &BlockMeta) -> bool {
-        let of_tenant = self.blocklist.snapshot(&meta.tenant_id);
-        of_tenant.live.iter().any(|one| one.block_id == meta.block_id)
+        self.blocklist.snapshot(&meta.tenant_id).is_live(meta)
     }
 
     fn read<'a>(

@@ -40,14 +40,14 @@ impl Source for LogSections {
             for held in self.store.held(partition, offsets.clone()) {
                 // What the live store has only by name is in the log; what it does not have at all may be there, undecodable.
                 if let Some(batch) = held.batch {
-                    self.from_log(partition, next..held.offset, &mut records)
+                    self.read_log(partition, next..held.offset, &mut records)
                         .await?;
                     let tenant = held.tenant;
                     records.push(Record::Spans { tenant, batch });
                     next = held.offset + 1;
                 }
             }
-            self.from_log(partition, next..offsets.end, &mut records)
+            self.read_log(partition, next..offsets.end, &mut records)
                 .await?;
             Ok(records)
         }
@@ -64,7 +64,7 @@ impl Source for LogSections {
 }
 
 impl LogSections {
-    async fn from_log(
+    async fn read_log(
         &self,
         partition: u32,
         offsets: Range<u64>,

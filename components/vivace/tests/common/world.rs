@@ -1,12 +1,14 @@
 //! The whole server on simulated shards, sockets, disk and bucket, with a client that keeps account.
 
+#![allow(dead_code, reason = "each test file uses its own part of this")]
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::common::Result;
-use super::load::{Ledger, found_is_right, span_ids_of, spans_of};
+use super::load::{Ledger, Spans, found_is_right, span_ids_of, spans_of};
 use bytes::Bytes;
 use http::{Request, StatusCode};
 use vivace::{Node, plan, run_shard};
@@ -95,9 +97,16 @@ async fn check(ledger: Rc<RefCell<Ledger>>) -> std::result::Result<(), BoxError>
     }
     let ledger = ledger.borrow().clone();
     for (trace, sent) in &ledger.sent {
-        let answer = client
-            .send(Request::get(format!("/api/v2/traces/{trace}")).body(Bytes::new())?)
-            .await?;
+        let ask = || Request::get(format!("/api/v2/traces/{trace}")).body(Bytes::new());
+        let mut answer = client.send(ask()?).await?;
+        // A store that fails makes lookups fail, openly. It does not fail for ever.
+        for _ in 0..100 {
+            if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+            time::sleep(Duration::from_millis(50)).await;
+            answer = client.send(ask()?).await?;
+        }
         if answer.status() != StatusCode::OK {
             return Err(format!("{trace}: {}", answer.status()).into());
         }
@@ -198,6 +207,48 @@ impl World {
         }
         self.sim.crash(Sim::MAIN);
         Ok(())
+    }
+
+    /// Posts, lets blocks be made for a while, and crashes at some step between; the server may also live until the end.
+    pub fn crash_while_flushing(&self) -> Result {
+        self.start_server()?;
+        let (ledger, generator) = (Rc::clone(&self.ledger), Rc::clone(&self.generator));
+        let requests = 2 + self.sim.below(12) as usize;
+        self.sim.start(self.client, move || {
+            post(Rc::clone(&ledger), Rc::clone(&generator), requests)
+        });
+        self.sim
+            .crash_at_io(Sim::MAIN, 1 + self.sim.below(self.steps));
+        self.sim.run_until_ended(self.client)?;
+        self.sim
+            .run_for(Duration::from_millis(self.sim.below(600)))?;
+        self.sim.crash(Sim::MAIN);
+        Ok(())
+    }
+
+    /// Lets the server run without load, looks at what it has come to, then crashes it.
+    pub fn run_quietly(&self, time: Duration, look: impl FnOnce() -> Result) -> Result {
+        self.start_server()?;
+        self.sim.run_for(time)?;
+        look()?;
+        self.sim.crash(Sim::MAIN);
+        Ok(())
+    }
+
+    /// Acknowledged span ids by trace id, in hex.
+    pub fn acknowledged(&self) -> Spans {
+        self.ledger.borrow().acknowledged.clone()
+    }
+
+    /// Span ids by trace id of everything that was sent, acknowledged or not.
+    pub fn sent(&self) -> Spans {
+        self.ledger.borrow().sent.clone()
+    }
+
+    /// Names of files in a folder of the server's disk.
+    pub fn files(&self, folder: &str) -> Vec<String> {
+        let disk = self.sim.durable(Sim::MAIN, SimDisk::new);
+        disk.names(folder.as_ref())
     }
 
     pub fn acknowledged_spans(&self) -> usize {
