@@ -13,5 +13,8 @@ pub const PAGE_BYTES: usize = 1 << 20;
 /// Bytes of a bound in statistics and column indexes. A longer lower bound is cut, an upper one cut and raised.
 pub const BOUND_BYTES: usize = 16;
 
+/// Bytes of a page compressed between two pauses: some 200 us of work.
+pub const COMPRESSED_AT_ONCE: usize = 64 << 10;
+
 /// Spans between two pauses: some 50 us of work.
 pub const SPANS_PER_PAUSE: u32 = 64;

@@ -209,7 +209,7 @@ impl<S: Sink> Writer<'_, '_, S> {
             rows: 0,
         };
         self.tables.end_page(&mut end).await?;
-        let chunks = self.tables.take(&mut self.press, self.pool)?;
+        let chunks = self.tables.take(&mut end).await?;
         let rows = std::mem::take(&mut self.rows_of_group);
         let mut row_group = self.footer.begin(rows, self.offset);
         for chunk in chunks {

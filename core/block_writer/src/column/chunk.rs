@@ -6,6 +6,7 @@ use parquet::basic::Encoding;
 use super::bounds::{Bound, Order};
 use super::press::{Kind, Press};
 use crate::EncodeError;
+use crate::pause::Pause;
 
 /// What the indexes say of a page.
 #[derive(Clone, Debug)]
@@ -58,16 +59,17 @@ impl Chunk {
     }
 
     /// Adds the page whose body is in the press. `facts.bytes` is filled in here.
-    pub(crate) fn add(
+    pub(crate) async fn add<F: AsyncFn()>(
         &mut self,
         mut facts: PageFacts,
         encoding: Encoding,
         press: &mut Press,
+        pause: &mut Pause<F>,
     ) -> Result<(), EncodeError> {
         let slots = facts.slots;
         let before = self.pages.len();
         let kind = Kind::Data { slots, encoding };
-        self.uncompressed += press.page(kind, &mut self.pages)? as u64;
+        self.uncompressed += press.page(kind, &mut self.pages, pause).await? as u64;
         facts.bytes = (self.pages.len() - before) as u32;
         self.encoding = encoding;
         self.facts.push(facts);
@@ -75,15 +77,17 @@ impl Chunk {
     }
 
     /// Takes the pages. With a dictionary its body is in the press and it has `entries`.
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
         entries: Option<u32>,
         press: &mut Press,
+        pause: &mut Pause<F>,
     ) -> Result<Finished, EncodeError> {
         let dictionary = match entries {
             Some(entries) => {
                 let mut page = Vec::new();
-                self.uncompressed += press.page(Kind::Dictionary { entries }, &mut page)? as u64;
+                let kind = Kind::Dictionary { entries };
+                self.uncompressed += press.page(kind, &mut page, pause).await? as u64;
                 Some(Bytes::from(page))
             }
             None => None,

@@ -111,18 +111,15 @@ impl<V: Values> Leaf<V> {
             nan_count: self.values.nan_count(),
         };
         self.values.clear();
-        self.chunk.add(facts, encoding, end.press)?;
-        end.pause.now().await;
-        Ok(())
+        self.chunk.add(facts, encoding, end.press, end.pause).await
     }
 
     /// Takes the chunk of the row group.
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
     ) -> Result<Finished, EncodeError> {
-        let entries = self.values.take_dictionary(pool, &mut press.body);
-        self.chunk.take(entries, press)
+        let entries = (self.values).take_dictionary(end.pool, &mut end.press.body);
+        self.chunk.take(entries, end.press, end.pause).await
     }
 }

@@ -1,9 +1,15 @@
 //! Pages: their header, checksum and compression.
 
 use parquet::basic::Encoding;
+use zstd::stream::raw::{Encoder, InBuffer, Operation as _, OutBuffer};
 
 use crate::EncodeError;
 use crate::encode::varint;
+use crate::limits::COMPRESSED_AT_ONCE;
+use crate::pause::Pause;
+
+/// Room that the compressor always has for what it writes.
+const ROOM: usize = 1 << 10;
 
 /// Field types of the compact protocol of Thrift.
 const FALSE: u8 = 2;
@@ -23,7 +29,7 @@ pub(crate) enum Kind {
 
 /// Compresses pages, with buffers that are used again and again.
 pub(crate) struct Press {
-    compressor: zstd::bulk::Compressor<'static>,
+    compressor: Encoder<'static>,
     /// The body of the page under construction.
     pub(crate) body: Vec<u8>,
     compressed: Vec<u8>,
@@ -33,7 +39,7 @@ pub(crate) struct Press {
 impl Press {
     pub(crate) fn new(level: i32) -> Result<Self, EncodeError> {
         Ok(Self {
-            compressor: zstd::bulk::Compressor::new(level).map_err(EncodeError::Zstd)?,
+            compressor: Encoder::new(level).map_err(EncodeError::Zstd)?,
             body: Vec::new(),
             compressed: Vec::new(),
             header: Vec::new(),
@@ -41,17 +47,23 @@ impl Press {
     }
 
     /// Appends a page with the body, and empties the body. Returns the bytes of the page before compression, header
-    /// included.
-    pub(crate) fn page(&mut self, kind: Kind, out: &mut Vec<u8>) -> Result<usize, EncodeError> {
-        self.compressed.clear();
-        self.compressed
-            .reserve(zstd::zstd_safe::compress_bound(self.body.len()));
+    /// included. Pauses after every slice.
+    pub(crate) async fn page<F: AsyncFn()>(
+        &mut self,
+        kind: Kind,
+        out: &mut Vec<u8>,
+        pause: &mut Pause<F>,
+    ) -> Result<usize, EncodeError> {
         if i32::try_from(self.body.len()).is_err() {
             return Err(EncodeError::PageTooLarge(self.body.len()));
         }
-        self.compressor
-            .compress_to_buffer(&self.body[..], &mut self.compressed)
-            .map_err(EncodeError::Zstd)?;
+        self.begin().map_err(EncodeError::Zstd)?;
+        let mut slice = 0;
+        while slice < self.body.len() {
+            slice = self.compress(slice).map_err(EncodeError::Zstd)?;
+            pause.now().await;
+        }
+        self.end().map_err(EncodeError::Zstd)?;
         self.header.clear();
         let crc = crc32fast::hash(&self.compressed).cast_signed();
         let lengths = [self.body.len() as i32, self.compressed.len() as i32];
@@ -61,6 +73,39 @@ impl Press {
         let uncompressed = self.header.len() + self.body.len();
         self.body.clear();
         Ok(uncompressed)
+    }
+
+    fn begin(&mut self) -> std::io::Result<()> {
+        let len = self.body.len();
+        self.compressed.clear();
+        self.compressed
+            .reserve(zstd::zstd_safe::compress_bound(len));
+        self.compressor.reinit()?;
+        self.compressor.set_pledged_src_size(Some(len as u64))
+    }
+
+    /// Compresses the slice that begins at a place, and returns where the next one does.
+    fn compress(&mut self, start: usize) -> std::io::Result<usize> {
+        let end = (start + COMPRESSED_AT_ONCE).min(self.body.len());
+        let mut input = InBuffer::around(&self.body[start..end]);
+        while input.pos < end - start {
+            self.compressed.reserve(ROOM);
+            let done = self.compressed.len();
+            let mut output = OutBuffer::around_pos(&mut self.compressed, done);
+            self.compressor.run(&mut input, &mut output)?;
+        }
+        Ok(end)
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        loop {
+            self.compressed.reserve(ROOM);
+            let done = self.compressed.len();
+            let mut output = OutBuffer::around_pos(&mut self.compressed, done);
+            if self.compressor.finish(&mut output, true)? == 0 {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::estimate::{ATTRIBUTE, ELEMENT};
 use crate::EncodeError;
 use crate::column::{
     Booleans, ByteArrays, Doubles, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Presence,
-    Press, Shape, Texts, Values as _,
+    Shape, Texts, Values as _,
 };
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::{Pool, Text};
@@ -49,7 +49,7 @@ impl Attributes {
             is_array: Leaf::new(position(AttributeLeaf::IsArray)?, Booleans::new()),
             presence: Presence::default(),
             text: Leaf::new(position(AttributeLeaf::String)?, Texts::new()),
-            int: Leaf::new(position(AttributeLeaf::Int)?, Numbers::new(Layout::Plain)),
+            int: Leaf::new(position(AttributeLeaf::Int)?, Numbers::new(Layout::Split)),
             double: Leaf::new(position(AttributeLeaf::Double)?, Doubles::new()),
             bool: Leaf::new(position(AttributeLeaf::Bool)?, Booleans::new()),
             unsupported: Leaf::new(position(AttributeLeaf::Unsupported)?, ByteArrays::new()),
@@ -197,19 +197,18 @@ impl Attributes {
     }
 
     /// Takes the chunks; the last page must be ended.
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
-        out.push(self.key.take(press, pool)?);
-        out.push(self.is_array.take(press, pool)?);
-        out.push(self.text.take(press, pool)?);
-        out.push(self.int.take(press, pool)?);
-        out.push(self.double.take(press, pool)?);
-        out.push(self.bool.take(press, pool)?);
-        out.push(self.unsupported.take(press, pool)?);
+        out.push(self.key.take(end).await?);
+        out.push(self.is_array.take(end).await?);
+        out.push(self.text.take(end).await?);
+        out.push(self.int.take(end).await?);
+        out.push(self.double.take(end).await?);
+        out.push(self.bool.take(end).await?);
+        out.push(self.unsupported.take(end).await?);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::attributes::Attributes;
 use super::estimate::Estimate;
 use super::slots::Slots;
 use crate::EncodeError;
-use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
+use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Texts};
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
 use crate::trace::Source;
@@ -125,16 +125,15 @@ impl<'b> Events<'b> {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
-        out.push(self.time_since_start.take(press, pool)?);
-        out.push(self.name.take(press, pool)?);
-        out.push(self.dropped_attributes.take(press, pool)?);
-        self.attributes.take(press, pool, out)?;
-        self.slots.take(press, pool, out)
+        out.push(self.time_since_start.take(end).await?);
+        out.push(self.name.take(end).await?);
+        out.push(self.dropped_attributes.take(end).await?);
+        self.attributes.take(end, out).await?;
+        self.slots.take(end, out).await
     }
 }

@@ -6,7 +6,7 @@ use super::attributes::Attributes;
 use super::estimate::Estimate;
 use crate::EncodeError;
 use crate::column::{
-    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts, Values as _,
+    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Texts, Values as _,
 };
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
@@ -120,16 +120,15 @@ impl Links {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
-        out.push(self.trace_id.take(press, pool)?);
-        out.push(self.span_id.take(press, pool)?);
-        out.push(self.trace_state.take(press, pool)?);
-        out.push(self.dropped_attributes.take(press, pool)?);
-        self.attributes.take(press, pool, out)
+        out.push(self.trace_id.take(end).await?);
+        out.push(self.span_id.take(end).await?);
+        out.push(self.trace_state.take(end).await?);
+        out.push(self.dropped_attributes.take(end).await?);
+        self.attributes.take(end, out).await
     }
 }

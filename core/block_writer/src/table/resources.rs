@@ -7,7 +7,7 @@ use super::attributes::Attributes;
 use super::estimate::Estimate;
 use super::slots::Slots;
 use crate::EncodeError;
-use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
+use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Texts};
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::{Pool, Text};
 use crate::trace::{Resource, Scalar};
@@ -115,15 +115,14 @@ impl<'b> Resources<'b> {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
-        out.push(self.service_name.take(press, pool)?);
-        out.push(self.dropped_attributes.take(press, pool)?);
-        self.attributes.take(press, pool, out)?;
-        self.slots.take(press, pool, out)
+        out.push(self.service_name.take(end).await?);
+        out.push(self.dropped_attributes.take(end).await?);
+        self.attributes.take(end, out).await?;
+        self.slots.take(end, out).await
     }
 }

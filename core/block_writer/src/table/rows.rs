@@ -6,9 +6,9 @@ use vivace_block::schema::{Column, Schema};
 use vivace_model::TraceId;
 
 use crate::EncodeError;
-use crate::column::{ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
+use crate::column::{ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Texts};
 use crate::limits::{PAGE_ROWS, PAGE_SLOTS};
-use crate::pool::{Pool, Text};
+use crate::pool::Text;
 
 /// What a trace has once.
 #[derive(Clone, Debug, Default)]
@@ -158,27 +158,26 @@ impl Rows {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
         for leaf in [&mut self.trace_id, &mut self.trace_id_text] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         for leaf in [&mut self.start, &mut self.end, &mut self.duration] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         for leaf in [
             &mut self.root_service_name,
             &mut self.root_span_name,
             &mut self.stats.service_name,
         ] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         for leaf in [&mut self.stats.spans, &mut self.stats.errors] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use vivace_block::schema::{AttributeOwner, Column, Schema};
 use super::attributes::Attributes;
 use super::estimate::Estimate;
 use crate::EncodeError;
-use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Press, Texts};
+use crate::column::{Finished, Layout, Leaf, Levels, Numbers, PageEnd, Texts};
 use crate::limits::PAGE_SLOTS;
 use crate::pool::Pool;
 use crate::trace::Scope;
@@ -116,18 +116,17 @@ impl Scopes {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
-        out.push(self.name.take(press, pool)?);
-        out.push(self.version.take(press, pool)?);
-        out.push(self.dropped_attributes.take(press, pool)?);
+        out.push(self.name.take(end).await?);
+        out.push(self.version.take(end).await?);
+        out.push(self.dropped_attributes.take(end).await?);
         if let Some(span_count) = &mut self.span_count {
-            out.push(span_count.take(press, pool)?);
+            out.push(span_count.take(end).await?);
         }
-        self.attributes.take(press, pool, out)
+        self.attributes.take(end, out).await
     }
 }

@@ -7,8 +7,7 @@ use vivace_model::{ListView, ValueView};
 
 use crate::EncodeError;
 use crate::column::{
-    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Presence, Press, Texts,
-    Values as _,
+    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Presence, Texts, Values as _,
 };
 use crate::pool::{Pool, Text};
 use crate::trace::Scalar;
@@ -179,17 +178,16 @@ impl<'b> Slots<'b> {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
         for slot in &mut self.slots {
             out.push(match &mut slot.leaf {
-                SlotLeaf::Text(leaf) => leaf.take(press, pool)?,
-                SlotLeaf::Blob(leaf) => leaf.take(press, pool)?,
-                SlotLeaf::Int(leaf) => leaf.take(press, pool)?,
+                SlotLeaf::Text(leaf) => leaf.take(end).await?,
+                SlotLeaf::Blob(leaf) => leaf.take(end).await?,
+                SlotLeaf::Int(leaf) => leaf.take(end).await?,
             });
         }
         Ok(())

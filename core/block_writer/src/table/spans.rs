@@ -9,7 +9,7 @@ use super::links::Links;
 use super::slots::Slots;
 use crate::EncodeError;
 use crate::column::{
-    ByteArrays, Finished, Layout, Leaf, Levels, Numbered, Numbers, PageEnd, Press, Texts,
+    ByteArrays, Finished, Layout, Leaf, Levels, Numbered, Numbers, PageEnd, Texts,
 };
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
@@ -71,7 +71,7 @@ impl<'b> Spans<'b> {
             parent: split(Column::ParentId)?,
             left: split(Column::NestedSetLeft)?,
             right: split(Column::NestedSetRight)?,
-            children: plain(Column::ChildCount),
+            children: split(Column::ChildCount),
             name: Leaf::new(name, Texts::new()),
             kind: Leaf::new(position(Column::Kind)?, Numbered::new()),
             trace_state: Leaf::new(position(Column::TraceState)?, Texts::new()),
@@ -231,26 +231,25 @@ impl<'b> Spans<'b> {
         Ok(())
     }
 
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
         out: &mut Vec<Finished>,
     ) -> Result<(), EncodeError> {
-        out.push(self.span_id.take(press, pool)?);
-        out.push(self.parent_span_id.take(press, pool)?);
+        out.push(self.span_id.take(end).await?);
+        out.push(self.parent_span_id.take(end).await?);
         for leaf in [
             &mut self.name,
             &mut self.trace_state,
             &mut self.status_message,
         ] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         for leaf in [&mut self.kind, &mut self.status_code] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         for leaf in [&mut self.start, &mut self.duration] {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         let numbers = [
             &mut self.parent,
@@ -261,15 +260,15 @@ impl<'b> Spans<'b> {
             &mut self.dropped_links,
         ];
         for leaf in numbers.into_iter().chain(&mut self.children) {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
         for (_, leaf) in &mut self.rounded {
-            out.push(leaf.take(press, pool)?);
+            out.push(leaf.take(end).await?);
         }
-        self.attributes.take(press, pool, out)?;
-        self.events.take(press, pool, out)?;
-        self.links.take(press, pool, out)?;
-        self.slots.take(press, pool, out)
+        self.attributes.take(end, out).await?;
+        self.events.take(end, out).await?;
+        self.links.take(end, out).await?;
+        self.slots.take(end, out).await
     }
 }
 

@@ -12,7 +12,7 @@ use super::scopes::Scopes;
 use super::slots::{Slots, columns_of};
 use super::spans::Spans;
 use crate::EncodeError;
-use crate::column::{Finished, PageEnd, Press};
+use crate::column::{Finished, PageEnd};
 use crate::pause::Pause;
 use crate::pool::{Pool, Text};
 use crate::trace::{Contexts, Gathered, Groups, NestedSet, Scalar, Source};
@@ -227,16 +227,15 @@ impl<'b> Tables<'b> {
     }
 
     /// Takes the chunks of the row group, in the order of the schema. The pages must be ended.
-    pub(crate) fn take(
+    pub(crate) async fn take<F: AsyncFn()>(
         &mut self,
-        press: &mut Press,
-        pool: &Pool<'_>,
+        end: &mut PageEnd<'_, '_, F>,
     ) -> Result<Vec<Finished>, EncodeError> {
         let mut chunks = Vec::new();
-        self.rows.take(press, pool, &mut chunks)?;
-        self.resources.take(press, pool, &mut chunks)?;
-        self.scopes.take(press, pool, &mut chunks)?;
-        self.spans.take(press, pool, &mut chunks)?;
+        self.rows.take(end, &mut chunks).await?;
+        self.resources.take(end, &mut chunks).await?;
+        self.scopes.take(end, &mut chunks).await?;
+        self.spans.take(end, &mut chunks).await?;
         chunks.sort_by_key(|chunk| chunk.leaf);
         Ok(chunks)
     }
