@@ -23,22 +23,32 @@ const FORMATS: [&str; 2] = ["vParquet4", "vParquet5"];
 
 #[test]
 fn every_trace_is_as_it_was_sent() {
+    let blocks: Vec<_> = FORMATS.into_iter().filter_map(conformance::block).collect();
+    if blocks.is_empty() {
+        return;
+    }
     let batches = conformance::batches();
     let traces = conformance::traces(&batches);
-    for format in FORMATS {
-        let Some((meta, data)) = conformance::block(format) else {
-            return;
-        };
-        let ranges = Memory::new(data);
-        let block = open(&meta, &ranges);
+    let opened: Vec<_> = blocks
+        .into_iter()
+        .map(|(meta, data)| {
+            let ranges = Memory::new(data);
+            (open(&meta, &ranges), ranges)
+        })
+        .collect();
+    for (block, _) in &opened {
         assert_eq!(block.rows(), traces.len() as u64);
-        for (id, fragments) in &traces {
-            let found = find(&block, &ranges, *id).unwrap_or_else(|| panic!("{format} {id}"));
-            let (expected, read) = (spans(&answer(fragments)), spans(&answer_of(&found.batch)));
-            assert_eq!(expected.len(), read.len(), "{format} {id}");
-            for (expected, read) in expected.iter().zip(&read) {
-                assert_eq!(expected, read, "{format} {id}");
-            }
+    }
+    for (id, fragments) in &traces {
+        let expected = spans(&answer(fragments));
+        for (block, ranges) in &opened {
+            let found = find(block, ranges, *id).unwrap_or_else(|| panic!("{id}"));
+            assert_eq!(
+                expected,
+                spans(&answer_of(&found.batch)),
+                "{} {id}",
+                block.format()
+            );
         }
     }
 }

@@ -130,7 +130,7 @@ fn changed_bytes() {
     for sample in samples() {
         let mut random = Random(sample.data.len() as u64);
         let footer = sample.data.len() - 8 - sample.meta.footer_size as usize;
-        for number in 0..iterations(150) {
+        for number in 0..iterations(60) {
             let mut data = sample.data.to_vec();
             // Most of a file are values; its structures deserve more.
             let from = match number % 3 {
@@ -152,7 +152,7 @@ fn changed_page_headers() {
         let file = Memory::new(sample.data.clone());
         let block = now(OpenBlock::open(&sample.meta, &file)).unwrap();
         let group = &block.row_groups()[0];
-        for number in 0..iterations(300) {
+        for number in 0..iterations(100) {
             let chunk = &group.chunks[number as usize % group.chunks.len()];
             let start = match group.pages(chunk) {
                 [] => chunk.start,
@@ -175,7 +175,7 @@ fn bytes_under_a_checksum_never_make_another_trace() {
         let block = now(OpenBlock::open(&sample.meta, &file)).unwrap();
         let group = &block.row_groups()[0];
         let (mut wrong, mut right) = (0, 0);
-        for number in 0..iterations(150) {
+        for number in 0..iterations(60) {
             let chunk = &group.chunks[number as usize % group.chunks.len()];
             let pages = group.pages(chunk);
             let page = pages[random.below(pages.len() as u64) as usize];
@@ -200,7 +200,7 @@ fn bytes_under_a_checksum_never_make_another_trace() {
 fn cut_and_grown_files() {
     for sample in samples() {
         let mut random = Random(7);
-        for _ in 0..iterations(60) {
+        for _ in 0..iterations(30) {
             let mut data = sample.data.to_vec();
             let len = random.below(data.len() as u64) as usize;
             let mut meta = sample.meta.clone();

@@ -154,7 +154,9 @@ impl<'a> DeltaInts<'a> {
         if self.index == self.miniblock_len {
             self.miniblock()?;
         }
-        Ok(count.min(self.miniblock_len - self.index).min(self.left - 1))
+        Ok(count
+            .min(self.miniblock_len - self.index)
+            .min(self.left - 1))
     }
 
     /// Passes over values.

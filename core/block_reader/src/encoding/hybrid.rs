@@ -43,14 +43,45 @@ fn unpack(bytes: &[u8], index: usize, width: u32) -> u32 {
     (word & ((1 << width) - 1)) as u32
 }
 
-/// The lowest bit of each lane of `width` bits, in as many whole groups of eight lanes as a word holds.
-fn lanes(width: u32) -> (usize, u64) {
-    let count = 8 * (8 / width as usize);
+/// How many lanes of `W` bits a word has when it holds whole groups of eight, and the lowest bit of each.
+const fn lanes<const W: u32>() -> (usize, u64) {
+    let count = 8 * (8 / W as usize);
     let mut mask = 0_u64;
-    for lane in 0..count {
-        mask |= 1 << (lane * width as usize);
+    let mut lane = 0;
+    while lane < count {
+        mask |= 1 << (lane * W as usize);
+        lane += 1;
     }
     (count, mask)
+}
+
+/// Values `next..end` of a packed sequence, a word at a time: how many equal `value`, and where that count was reached.
+/// Stops before the word in which `most` would be reached. `next` is a multiple of eight.
+fn count_words<const W: u32>(
+    bytes: &[u8],
+    (mut next, end): (usize, usize),
+    value: u32,
+    most: usize,
+) -> (usize, usize) {
+    let (step, low) = const { lanes::<W>() };
+    let pattern = low.wrapping_mul(u64::from(value));
+    let mut count = 0;
+    while next + step <= end {
+        let mut differing = load(bytes, next * W as usize / 8) ^ pattern;
+        // Any bit of a lane ends up in its lowest one.
+        let mut folded = differing;
+        for _ in 1..W {
+            differing >>= 1;
+            folded |= differing;
+        }
+        let equal = step - (folded & low).count_ones() as usize;
+        if count + equal >= most {
+            break;
+        }
+        count += equal;
+        next += step;
+    }
+    (count, next)
 }
 
 /// How many of the values `next..end` equal `value`, up to the value after which there are `most`; and where that is.
@@ -73,25 +104,18 @@ fn count_packed(
     };
     let aligned = end.min(next.next_multiple_of(8));
     one_by_one(&mut next, aligned, &mut count);
-    if (1..=8).contains(&width) {
-        let (step, low) = lanes(width);
-        let pattern = low.wrapping_mul(u64::from(value));
-        while next + step <= end && count < most {
-            let mut differing = load(bytes, next * width as usize / 8) ^ pattern;
-            // Any bit of a lane ends up in its lowest one.
-            let mut folded = differing;
-            for _ in 1..width {
-                differing >>= 1;
-                folded |= differing;
-            }
-            let equal = step - (folded & low).count_ones() as usize;
-            // The last one that counts is looked for below.
-            if count + equal >= most {
-                break;
-            }
-            count += equal;
-            next += step;
-        }
+    if next == aligned {
+        let (rest, left) = ((next, end), most - count);
+        let (equal, at) = match width {
+            1 => count_words::<1>(bytes, rest, value, left),
+            2 => count_words::<2>(bytes, rest, value, left),
+            3 => count_words::<3>(bytes, rest, value, left),
+            4 => count_words::<4>(bytes, rest, value, left),
+            8 => count_words::<8>(bytes, rest, value, left),
+            _ => (0, next),
+        };
+        count += equal;
+        next = at;
     }
     one_by_one(&mut next, end, &mut count);
     (count, next)

@@ -1,5 +1,7 @@
 //! Compression of pages.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 
 use crate::error::Malformed;
@@ -43,8 +45,7 @@ impl Codec {
             }
             Self::Zstd => {
                 let mut out = Vec::with_capacity(len);
-                zstd::bulk::Decompressor::new()
-                    .and_then(|mut zstd| zstd.decompress_to_buffer(&bytes[..], &mut out))
+                zstd(bytes, &mut out)
                     .map_err(|error| Malformed::new(format!("a broken ZSTD page: {error}")))?;
                 out.into()
             }
@@ -57,4 +58,23 @@ impl Codec {
         }
         Ok(out)
     }
+}
+
+thread_local! {
+    /// To make one takes longer than to decompress a small page, and a trace takes some 70 pages.
+    static ZSTD: RefCell<Option<zstd::bulk::Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// One or several frames, up to the capacity of `out`.
+fn zstd(bytes: &[u8], out: &mut Vec<u8>) -> std::io::Result<usize> {
+    ZSTD.with_borrow_mut(|kept| {
+        let mut decompressor = match kept.take() {
+            Some(decompressor) => decompressor,
+            None => zstd::bulk::Decompressor::new()?,
+        };
+        let len = decompressor.decompress_to_buffer(bytes, out)?;
+        // After an error the context is dropped.
+        *kept = Some(decompressor);
+        Ok(len)
+    })
 }

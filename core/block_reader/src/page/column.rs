@@ -88,7 +88,11 @@ fn find_slots(
     let mut ahead = levels.clone();
     let (passed, equal) = ahead.skip_until(slots - skip, 0, wanted.saturating_add(1))?;
     let take = if equal > wanted { passed - 1 } else { passed };
-    let rest = ahead.skip_counting(slots - skip - passed, 0)?;
+    let counted = begun + equal;
+    let total = match page.rows() {
+        Some(rows) => rows,
+        None => (counted + ahead.skip_counting(slots - skip - passed, 0)?) as u64,
+    };
     budget.take(take)?;
     let old = out.len();
     levels.read(take, out, |level| level as u8)?;
@@ -96,7 +100,7 @@ fn find_slots(
     Ok(Slots {
         skip,
         take,
-        rows: (begun + equal + rest) as u64,
+        rows: total,
     })
 }
 

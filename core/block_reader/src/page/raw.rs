@@ -109,6 +109,15 @@ impl RawPage {
         }
     }
 
+    /// Rows that begin in the page, where the header says so and the levels are under a checksum. Otherwise they have to
+    /// be counted: a broken level could make one row look like another.
+    pub fn rows(&self) -> Option<u64> {
+        match self.header.kind {
+            PageKind::DataV2 { rows, .. } if self.header.crc.is_some() => Some(rows.into()),
+            _ => None,
+        }
+    }
+
     pub fn rep_levels(&self, max_rep: u8) -> Decoded<Hybrid<'_>> {
         Hybrid::new(&self.rep, level_width(max_rep))
     }

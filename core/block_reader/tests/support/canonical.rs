@@ -69,7 +69,7 @@ fn sorted(json: &Json) -> Json {
                             let items = value.as_array().unwrap().iter();
                             let kept = items.filter(|item| **item != nameless);
                             let mut items: Vec<Json> = kept.map(sorted).collect();
-                            items.sort_by_key(Json::to_string);
+                            items.sort_by_cached_key(Json::to_string);
                             Json::Array(items)
                         }
                         _ => sorted(value),
