@@ -11,3 +11,4 @@ mod python;
 mod shred;
 #[path = "../../../model/tests/support/mod.rs"]
 mod support;
+mod tree;
