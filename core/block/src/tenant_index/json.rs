@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
+use serde::Serialize;
 
 use super::json_split::{Split, Start};
 use super::{BLOCKS_PER_PAUSE, CompactedBlockMeta, TenantIndex, TenantIndexError};
@@ -14,42 +15,44 @@ pub(super) async fn encode(
     pause: &impl AsyncFn(),
 ) -> Result<Vec<u8>, TenantIndexError> {
     let failed = TenantIndexError::Compress;
+    // Metas are much alike: the slower levels save little.
     let mut out = GzBuilder::new()
         .filename("index.json")
-        .write(Vec::new(), Compression::default());
+        .write(Vec::new(), Compression::fast());
     let created_at = time::print(index.created_at);
-    write!(out, r#"{{"created_at":"{created_at}","meta":["#).map_err(failed)?;
-    let mut first = true;
-    let mut separator = || if std::mem::take(&mut first) { "" } else { "," };
-    for metas in index.meta.chunks(BLOCKS_PER_PAUSE) {
-        for meta in metas {
-            write!(out, "{}", separator()).map_err(failed)?;
-            let written = serde_json::to_writer(&mut out, &Printed(meta));
-            written.map_err(|error| failed(error.into()))?;
+    let mut text = format!(r#"{{"created_at":"{created_at}","meta":["#).into_bytes();
+    for (number, meta) in index.meta.iter().enumerate() {
+        put(&mut text, number, &Printed(meta)).map_err(|error| failed(error.into()))?;
+        out.write_all(&text).map_err(failed)?;
+        text.clear();
+        if number % BLOCKS_PER_PAUSE == BLOCKS_PER_PAUSE - 1 {
+            pause().await;
         }
-        pause().await;
     }
-    write!(out, r#"],"compacted":["#).map_err(failed)?;
-    first = true;
-    let mut separator = || if std::mem::take(&mut first) { "" } else { "," };
-    for compacted in index.compacted.chunks(BLOCKS_PER_PAUSE) {
-        for CompactedBlockMeta {
-            meta,
-            compacted_time,
-        } in compacted
-        {
-            write!(out, "{}", separator()).map_err(failed)?;
-            let printed = PrintedCompacted {
-                meta,
-                compacted_time: *compacted_time,
-            };
-            let written = serde_json::to_writer(&mut out, &printed);
-            written.map_err(|error| failed(error.into()))?;
+    text.extend_from_slice(br#"],"compacted":["#);
+    for (number, compacted) in index.compacted.iter().enumerate() {
+        let printed = PrintedCompacted {
+            meta: &compacted.meta,
+            compacted_time: compacted.compacted_time,
+        };
+        put(&mut text, number, &printed).map_err(|error| failed(error.into()))?;
+        out.write_all(&text).map_err(failed)?;
+        text.clear();
+        if number % BLOCKS_PER_PAUSE == BLOCKS_PER_PAUSE - 1 {
+            pause().await;
         }
-        pause().await;
     }
-    write!(out, "]}}").map_err(failed)?;
+    text.extend_from_slice(b"]}");
+    out.write_all(&text).map_err(failed)?;
     out.finish().map_err(failed)
+}
+
+/// Appends an element to a list. Whole elements are compressed at once: token by token would take several times as long.
+fn put(text: &mut Vec<u8>, number: usize, element: &impl Serialize) -> serde_json::Result<()> {
+    if number > 0 {
+        text.push(b',');
+    }
+    serde_json::to_writer(text, element)
 }
 
 pub(super) async fn decode(

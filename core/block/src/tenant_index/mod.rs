@@ -16,7 +16,7 @@ use crate::BlockMeta;
 use crate::limits::{MAX_TENANT_INDEX_BLOCKS, MAX_TENANT_INDEX_BYTES};
 
 /// Blocks between two pauses: some 100 us of work.
-const BLOCKS_PER_PAUSE: usize = 32;
+const BLOCKS_PER_PAUSE: usize = 16;
 /// Bytes decompressed between two pauses.
 const BYTES_PER_PAUSE: usize = 64 << 10;
 
