@@ -22,8 +22,11 @@ def problem(*parts):
     problems.append(" ".join(str(part) for part in parts))
 
 
+ENCODER = json.JSONEncoder(sort_keys=True, default=lambda other: other.hex())
+
+
 def text(value):
-    return json.dumps(value, sort_keys=True, default=lambda other: other.hex())
+    return ENCODER.encode(value)
 
 
 def rows_of(path):
@@ -34,6 +37,7 @@ def rows_of(path):
 def spans_of(row):
     """Spans with their resource and scope, and the tree: by span (parent's span, nodes below)."""
     spans, numbers = collections.Counter(), {}
+    rooted = has_root(row)
     for batch in row["rs"]:
         resource = text(batch["Resource"])
         for of_scope in batch["ss"]:
@@ -44,7 +48,7 @@ def spans_of(row):
             for span in of_scope["Spans"]:
                 span = dict(span)
                 numbers[span["SpanID"], span["Kind"]] = [span.pop(name) for name in TREE]
-                if span["ParentSpanID"] and not has_root(row):
+                if not rooted:
                     # Tempo leaves what was in the memory before.
                     span.pop("ChildCount", None)
                 spans[resource, scope, text(span)] += 1
