@@ -71,3 +71,6 @@ pub const MOST_TENANTS_AT_ONCE: usize = 100;
 
 /// Age of what is deleted of tenants without blocks, when `empty_tenant_deletion_age` is 0.
 pub const DEFAULT_EMPTY_TENANT_AGE: Duration = Duration::from_secs(12 * 3600);
+
+/// Times that a poll reads a meta, beside the retries of the store's client.
+pub const META_ATTEMPTS: u32 = 4;

@@ -158,7 +158,7 @@ impl Local {
     }
 
     pub(crate) async fn list(&self, prefix: &str) -> Result<Objects, Error> {
-        let base = prefix.to_owned();
+        let base = prefix.trim_end_matches('/').to_owned();
         let walk = move |path: &Path| list::walk(path, &base);
         self.blocking("list", prefix, walk).await
     }

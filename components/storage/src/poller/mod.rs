@@ -197,4 +197,3 @@ fn spread(pause: Duration) -> Duration {
     let more = u64::try_from((pause / 20).as_nanos()).unwrap_or(u64::MAX);
     pause + Duration::from_nanos(rand::below(more))
 }
-

@@ -12,6 +12,7 @@ use super::Poller;
 use crate::blocklist::{CompactedBlock, IndexState, Poll, TenantBlocks, now};
 use crate::blocks::BlockIds;
 use crate::error::Error;
+use crate::limits::META_ATTEMPTS;
 
 /// Steps between two pauses while lists are put together.
 const BLOCKS_PER_PAUSE: usize = 256;
@@ -120,7 +121,7 @@ impl Poller {
     ) -> Result<Vec<Arc<BlockMeta>>, Error> {
         let reads = blocks.into_iter().map(|block| async move {
             // Compacted or deleted since it was listed: the next poll knows.
-            let meta = self.storage.find_meta(tenant, block).await?;
+            let meta = again(|| self.storage.find_meta(tenant, block)).await?;
             Ok(meta.map(Arc::new))
         });
         stream::iter(reads)
@@ -138,7 +139,7 @@ impl Poller {
         let reads = blocks
             .into_iter()
             .map(|(block, compacted_time)| async move {
-                let meta = self.storage.find_compacted_meta(tenant, block).await?;
+                let meta = again(|| self.storage.find_compacted_meta(tenant, block)).await?;
                 Ok(meta.map(|meta| CompactedBlock {
                     meta: Arc::new(meta),
                     compacted_time,
@@ -149,6 +150,17 @@ impl Poller {
             .try_filter_map(|block| std::future::ready(Ok(block)))
             .try_collect()
             .await
+    }
+}
+
+/// Reads once more what failed, some times: of thousands of metas one that fails would otherwise cost all the others.
+async fn again<T, F: Future<Output = Result<T, Error>>>(read: impl Fn() -> F) -> Result<T, Error> {
+    let mut attempts = 1;
+    loop {
+        match read().await {
+            Err(error) if error.is_retryable() && attempts < META_ATTEMPTS => attempts += 1,
+            outcome => return outcome,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use vivace_config::blocks::tls::{ClientTls, TlsVersion};
 
 use super::failure::chain;
+use super::gcs_emulator::JsonWrites;
 use super::service::{Patience, Service};
 use crate::limits::{CREDENTIAL_ATTEMPTS, REQUESTS_AT_ONCE};
 use crate::metrics::Requests;
@@ -18,6 +19,7 @@ pub(super) struct Connector {
     client: reqwest::Client,
     patience: Patience,
     at_once: Arc<Semaphore>,
+    gcs_emulator: bool,
 }
 
 impl Connector {
@@ -42,7 +44,16 @@ impl Connector {
             client: builder.build().map_err(|error| chain(&error))?,
             patience,
             at_once: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            gcs_emulator: false,
         })
+    }
+
+    /// For a store that writes through Google's JSON interface only.
+    pub(super) fn for_gcs_emulator(self) -> Self {
+        Self {
+            gcs_emulator: true,
+            ..self
+        }
     }
 
     /// The options that builders of stores get, which hand them back in [`HttpConnector::connect`].
@@ -93,7 +104,10 @@ impl HttpConnector for Connector {
             patience.attempts = patience.attempts.min(CREDENTIAL_ATTEMPTS);
         }
         let requests = for_store.then(Requests::new);
-        let client = HttpClient::new(self.client.clone());
+        let mut client = HttpClient::new(self.client.clone());
+        if self.gcs_emulator {
+            client = HttpClient::new(JsonWrites::new(client));
+        }
         let service = Service::new(client, patience, requests, self.at_once.clone());
         Ok(HttpClient::new(service))
     }

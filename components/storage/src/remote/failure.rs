@@ -25,6 +25,9 @@ pub(super) enum Failure {
     TooLong { bytes: u64, limit: u64 },
 }
 
+/// How the text of a failure begins when a range lies behind the end of its object.
+pub(super) const BEYOND_END: &str = "HTTP 416";
+
 /// Which operation failed on what; turned into an error by [`Subject::error`].
 #[derive(Clone, Debug)]
 pub(super) struct Subject {

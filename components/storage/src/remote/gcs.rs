@@ -34,7 +34,12 @@ fn build(config: &GcsStore, name: String, change: impl Fn(&mut Patience)) -> Res
         tls_insecure_skip_verify: config.insecure,
         ..ClientTls::default()
     };
-    let connector = Connector::new(Some(&tls), patience)?;
+    let mut connector = Connector::new(Some(&tls), patience)?;
+    // Google itself answers nothing without credentials, so this is an emulator.
+    let emulator = config.insecure && !config.endpoint.is_empty();
+    if emulator {
+        connector = connector.for_gcs_emulator();
+    }
     let mut builder = GoogleCloudStorageBuilder::new()
         .with_bucket_name(&config.bucket_name)
         .with_client_options(connector.options())
@@ -63,7 +68,11 @@ fn build(config: &GcsStore, name: String, change: impl Fn(&mut Patience)) -> Res
         part_bytes: config.chunk_buffer_size,
         parts_in_flight: PARTS_IN_FLIGHT,
         hedge: Hedge::new(config.hedge_requests_at, config.hedge_requests_up_to),
-        listings: config.list_blocks_concurrency,
+        // Emulators cannot begin a listing in the middle.
+        listings: match emulator {
+            true => 1,
+            false => config.list_blocks_concurrency,
+        },
     })
 }
 

@@ -4,6 +4,7 @@ mod azure;
 mod connector;
 mod failure;
 mod gcs;
+mod gcs_emulator;
 mod s3;
 mod service;
 mod upload;
@@ -33,7 +34,7 @@ use crate::error::Error;
 use crate::info::{ObjectInfo, Objects};
 use crate::limits::{GET_BYTES, MOST_HEDGES, MOST_LISTINGS, RANGE_BYTES};
 use crate::metrics;
-use failure::Subject;
+use failure::{BEYOND_END, Subject};
 
 /// A store over HTTP. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -235,7 +236,7 @@ impl Remote {
             Ok(bytes) if bytes.len() as u64 == asked => return Ok(bytes),
             Ok(bytes) => bytes.len() as u64,
             // The object ends before the range begins.
-            Err(Error::Refused { cause, .. }) if cause.starts_with("HTTP 416") => 0,
+            Err(Error::Refused { cause, .. }) if cause.starts_with(BEYOND_END) => 0,
             Err(error) => return Err(error),
         };
         Err(Error::WrongLength {

@@ -156,15 +156,14 @@ fn with_credentials(
     mut builder: AmazonS3Builder,
     config: &S3Store,
 ) -> Result<AmazonS3Builder, String> {
-    let configured =
-        (!config.access_key.is_empty() || !config.secret_key.is_empty()).then(|| AwsKeys {
+    let keys = match (config.access_key.is_empty(), config.secret_key.is_empty()) {
+        (true, true) => credentials::aws_keys()?,
+        (false, false) => Some(AwsKeys {
             access_key: config.access_key.clone(),
             secret_key: config.secret_key.reveal().to_owned(),
             session_token: config.session_token.reveal().to_owned(),
-        });
-    let keys = match configured {
-        Some(keys) => Some(keys),
-        None => credentials::aws_keys()?,
+        }),
+        _ => return Err("access_key and secret_key must be set together".to_owned()),
     };
     if let Some(keys) = keys {
         builder = builder
@@ -317,6 +316,6 @@ mod tests {
         });
         assert_eq!(key, "sse.encryption_key has 5 bytes, it must have 32");
         assert!(refused(|c| c.tls.tls_ca_path = "/nowhere/ca".into()).contains("/nowhere/ca"));
-        assert!(refused(|c| c.access_key.clear()).contains("AccessKeyId"));
+        assert!(refused(|c| c.access_key.clear()).contains("together"));
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 use http::response::Parts;
 use http::{HeaderMap, Method, StatusCode};
 use object_store::client::{
@@ -184,6 +184,22 @@ fn check_length(parts: &Parts, announced: Option<u64>, got: u64) -> Result<(), B
     }
 }
 
+/// Whether a range was asked for that begins behind the end. Azurite answers it with an empty one, others with 416.
+fn is_beyond_end(request: &HeaderMap, answer: &Parts) -> bool {
+    if answer.status != StatusCode::PARTIAL_CONTENT {
+        return false;
+    }
+    let start = || -> Option<u64> {
+        let range = request.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
+        range.split_once('-')?.0.parse().ok()
+    };
+    let size = || -> Option<u64> {
+        let range = answer.headers.get(CONTENT_RANGE)?.to_str().ok()?;
+        range.rsplit_once('/')?.1.trim().parse().ok()
+    };
+    matches!((start(), size()), (Some(start), Some(size)) if start >= size)
+}
+
 /// The length that `Content-Range: bytes 3-6/10` announces.
 fn range_length(headers: &HeaderMap) -> Option<u64> {
     let value = headers.get(CONTENT_RANGE)?.to_str().ok()?;
@@ -249,6 +265,12 @@ impl HttpService for Service {
         loop {
             attempts += 1;
             let last = match self.attempt(request.clone()).await {
+                Ok((parts, _)) if is_beyond_end(request.headers(), &parts) => {
+                    return fail(Failure::Refused {
+                        status: 416,
+                        text: "the range begins behind the end".to_owned(),
+                    });
+                }
                 Ok((parts, bytes)) => match judge(request.method(), parts.status, &bytes) {
                     Verdict::Deliver => {
                         return Ok(HttpResponse::from_parts(parts, bytes.into()));

@@ -108,7 +108,8 @@ async fn check(ledger: Rc<RefCell<Ledger>>) -> std::result::Result<(), BoxError>
             answer = client.send(ask()?).await?;
         }
         if answer.status() != StatusCode::OK {
-            return Err(format!("{trace}: {}", answer.status()).into());
+            let text = String::from_utf8_lossy(answer.body());
+            return Err(format!("{trace}: {}: {text}", answer.status()).into());
         }
         let json = serde_json::from_slice(answer.body())?;
         let found = span_ids_of(&json).map_err(|error| error.to_string())?;
