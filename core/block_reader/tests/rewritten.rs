@@ -102,3 +102,37 @@ fn every_encoding_page_version_and_page_size() {
 fn same(a: &[SpanBatch], b: &[SpanBatch]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.as_bytes() == b.as_bytes())
 }
+
+/// A row group that is too large to be read whole: ids first, then the pages of the row.
+#[test]
+fn parts_of_a_large_row_group() {
+    let Some((meta, data)) = conformance::block("vParquet5") else {
+        return;
+    };
+    let file = Memory::new(data.clone());
+    let block = now(OpenBlock::open(&meta, &file)).unwrap();
+    let expected = all(&block, &file);
+    let columns = rewrite::columns(&block, &file);
+    let properties = WriterProperties::builder()
+        .set_writer_version(WriterVersion::PARQUET_2_0)
+        .set_data_page_size_limit(20_000)
+        .set_write_batch_size(500);
+    let properties = encode(&block, properties, |_| Encoding::PLAIN).build();
+    let (meta, data) = rewrite::write(&meta, &data, &columns, properties, 1);
+    let file = Memory::new(data);
+    let block = now(OpenBlock::open(&meta, &file)).unwrap();
+    let whole = block.row_groups()[0].range();
+    assert!(whole.end - whole.start > vivace_block_reader::limits::WHOLE_ROW_GROUP_BYTES);
+    for batch in expected.iter().step_by(31) {
+        let id = batch.view().trace_run(0).0;
+        file.requests.set(0);
+        let found = now(block.find_trace(id, &file, async || {}))
+            .unwrap()
+            .unwrap();
+        assert_eq!(found.batch.as_bytes(), batch.as_bytes(), "{id}");
+        assert_eq!(found.requests, file.requests.get());
+        assert!((2..=20).contains(&found.requests), "{}", found.requests);
+        assert!(found.bytes_read < whole.end - whole.start);
+    }
+    assert!(same(&expected, &all(&block, &file)));
+}
