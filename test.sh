@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh machine lacks, then runs every test. Fails on the first thing that is wrong.
 #   ./test.sh            everything
-#   ./test.sh quick      formatting, lints and Rust tests only (no SDK packages)
+#   ./test.sh quick      formatting, lints and Rust tests only (no packages of Python and Node)
 set -euo pipefail
 cd "$(dirname "$0")"
 mode="${1:-all}"
@@ -40,6 +40,13 @@ if [ "$mode" != quick ]; then
   clients="${CARGO_TARGET_DIR:-target}/clients"
   ./components/vivace/tests/clients/install.sh "$clients"
   export VIVACE_TEST_CLIENTS="$(cd "$clients" && pwd)"
+
+  step "a reader of Parquet, object stores"
+  target="$(dirname "$VIVACE_TEST_CLIENTS")"
+  ./core/block_writer/tests/python/install.sh "$target/pyarrow"
+  export VIVACE_TEST_PYARROW="$target/pyarrow/bin/python"
+  ./components/storage/tests/servers/install.sh "$target/stores"
+  export VIVACE_TEST_STORES="$target/stores"
 fi
 
 step "tests"
