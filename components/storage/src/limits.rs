@@ -61,7 +61,7 @@ pub const DELETES_AT_ONCE: usize = 16;
 
 /// First pause after a failed poll of the blocklist, and the longest one.
 pub const POLL_RETRY_MIN: Duration = Duration::from_secs(1);
-pub const POLL_RETRY_MAX: Duration = Duration::from_secs(60);
+pub const POLL_RETRY_MAX: Duration = Duration::from_secs(15);
 
 /// Metas of one tenant read at once, whatever `blocklist_poll_concurrency` says.
 pub const MOST_METAS_AT_ONCE: usize = 1_000;

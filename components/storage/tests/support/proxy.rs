@@ -118,6 +118,10 @@ fn serve(
         _ => {}
     }
     let mut server = TcpStream::connect(store)?;
+    // One store looks at its own name.
+    let head = without(&head, "host");
+    let (line, others) = head.split_once("\r\n").unwrap_or((&head, ""));
+    let head = format!("{line}\r\nHost: {store}\r\n{others}\r\n");
     server.write_all(close_after(&head).as_bytes())?;
     server.write_all(&body)?;
     let (head, mut body) = read_head(&mut server)?;
@@ -128,10 +132,7 @@ fn serve(
         Some(Harm::Cut) => body.truncate(body.len() / 2),
         Some(Harm::Half) => {
             body.truncate(body.len() / 2);
-            let others = head.lines().filter(|line| {
-                !line.is_empty() && !line.to_ascii_lowercase().starts_with("content-length:")
-            });
-            head = others.map(|line| format!("{line}\r\n")).collect();
+            head = without(&head, "content-length");
             head.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
         }
         _ => {}
@@ -165,12 +166,18 @@ fn header(head: &str, name: &str) -> Option<String> {
     })
 }
 
+/// The head without a header and without its empty line.
+fn without(head: &str, name: &str) -> String {
+    let kept = head.lines().filter(|line| {
+        let key = line.split(':').next().unwrap_or_default();
+        !line.is_empty() && !key.eq_ignore_ascii_case(name)
+    });
+    kept.map(|line| format!("{line}\r\n")).collect()
+}
+
 /// The head with `Connection: close`.
 fn close_after(head: &str) -> String {
-    let others = head
-        .lines()
-        .filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
-    let mut head: String = others.map(|line| format!("{line}\r\n")).collect();
+    let mut head = without(head, "connection");
     head.push_str("Connection: close\r\n\r\n");
     head
 }
