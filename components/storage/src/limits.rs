@@ -74,3 +74,6 @@ pub const DEFAULT_EMPTY_TENANT_AGE: Duration = Duration::from_secs(12 * 3600);
 
 /// Times that a poll reads a meta, beside the retries of the store's client.
 pub const META_ATTEMPTS: u32 = 4;
+
+/// Folders of the local store that need not be made sure of again.
+pub const FOLDERS_REMEMBERED: usize = 10_000;

@@ -176,7 +176,7 @@ mod tests {
         let modules = Modules::new(2);
         assert_eq!(
             modules.readiness(),
-            Err("Some services are not Running:\nNew: 6\n".to_owned())
+            Err("Some services are not Running:\nNew: 7\n".to_owned())
         );
         for module in MODULES {
             assert!(!modules.set(module, 0, State::Running));

@@ -1,8 +1,7 @@
 //! Reading and writing single files.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
@@ -10,6 +9,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
+use super::{Place, folders};
 use crate::info::ObjectInfo;
 
 /// Names of files that are still being written begin so; listings leave them out. Keys never do: no tenant, block or object has a
@@ -79,11 +79,12 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    /// Makes missing folders (for their owner only) and the file.
-    pub(super) fn create(root: &Path, target: &Path) -> io::Result<Self> {
+    /// Makes missing folders and the file.
+    pub(super) fn create(place: &Place, target: &Path) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let folder = parent(target)?;
-        create_folders(root, folder)?;
+        place.folders.ensure(&place.root, folder)?;
+        let mut again = true;
         loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let name = format!("{UNFINISHED}{}-{number}", std::process::id());
@@ -95,6 +96,12 @@ impl Unfinished {
                 }
                 // Left behind by a process of the same number that crashed.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                // Somebody has removed the folder.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && again => {
+                    again = false;
+                    place.folders.forget(folder);
+                    place.folders.ensure(&place.root, folder)?;
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -111,7 +118,7 @@ impl Unfinished {
             fs::rename(path, target)?;
         }
         self.path = None;
-        sync_folder(parent(target)?)
+        folders::sync(parent(target)?)
     }
 }
 
@@ -125,15 +132,15 @@ impl Drop for Unfinished {
     }
 }
 
-pub(super) fn put(root: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = Unfinished::create(root, target)?;
+pub(super) fn put(place: &Place, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = Unfinished::create(place, target)?;
     file.write(bytes)?;
     file.publish(target)
 }
 
-pub(super) fn copy(root: &Path, from: &Path, target: &Path) -> io::Result<()> {
+pub(super) fn copy(place: &Place, from: &Path, target: &Path) -> io::Result<()> {
     let mut source = open(from)?;
-    let mut file = Unfinished::create(root, target)?;
+    let mut file = Unfinished::create(place, target)?;
     io::copy(&mut source, &mut file.file)?;
     file.publish(target)
 }
@@ -145,21 +152,22 @@ pub(super) fn rename_now(from: &Path, target: &Path) -> io::Result<()> {
         .open(from)?
         .set_modified(SystemTime::now())?;
     fs::rename(from, target)?;
-    sync_folder(parent(target)?)
+    folders::sync(parent(target)?)
 }
 
 pub(super) fn delete(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Ok(()) => sync_folder(parent(path)?),
+        Ok(()) => folders::sync(parent(path)?),
         Err(error) if is_absent(&error) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
 /// Removes a folder with all that is in it.
-pub(super) fn delete_folder(path: &Path) -> io::Result<()> {
+pub(super) fn delete_folder(place: &Place, path: &Path) -> io::Result<()> {
+    place.folders.forget(path);
     match fs::remove_dir_all(path) {
-        Ok(()) => sync_folder(parent(path)?),
+        Ok(()) => folders::sync(parent(path)?),
         Err(error) if is_absent(&error) => Ok(()),
         Err(error) => Err(error),
     }
@@ -168,35 +176,4 @@ pub(super) fn delete_folder(path: &Path) -> io::Result<()> {
 fn parent(path: &Path) -> io::Result<&Path> {
     path.parent()
         .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
-}
-
-/// Makes a folder and its missing parents, readable by the owner only, and syncs the names of those that are new.
-fn create_folders(root: &Path, folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut missing: Vec<&Path> = Vec::new();
-    for ancestor in folder.ancestors() {
-        if ancestor.as_os_str().is_empty() || ancestor.is_dir() {
-            break;
-        }
-        missing.push(ancestor);
-    }
-    for path in missing.into_iter().rev() {
-        match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
-        }
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_folder(parent)?,
-            _ => sync_folder(Path::new("."))?,
-        }
-    }
-    // Somebody else may have made it a moment ago and not synced it yet.
-    sync_folder(root)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }

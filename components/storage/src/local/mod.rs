@@ -4,6 +4,7 @@
 //! Everything here blocks and runs on the side runtime's threads.
 
 mod files;
+mod folders;
 mod list;
 mod upload;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use vivace_shards::side;
 
+use folders::Folders;
 pub(crate) use upload::LocalUpload;
 
 use crate::error::Error;
@@ -24,14 +26,24 @@ use crate::limits::{GET_BYTES, RANGE_BYTES};
 #[derive(Clone, Debug)]
 pub(crate) struct Local {
     store: Arc<str>,
-    root: Arc<Path>,
+    place: Arc<Place>,
+}
+
+/// Where the store is, and what is known of its folders.
+#[derive(Debug)]
+struct Place {
+    root: PathBuf,
+    folders: Folders,
 }
 
 impl Local {
     pub(crate) fn new(path: &str) -> Self {
         Self {
             store: format!("local store {path}").into(),
-            root: PathBuf::from(path).into(),
+            place: Arc::new(Place {
+                root: PathBuf::from(path),
+                folders: Folders::default(),
+            }),
         }
     }
 
@@ -40,7 +52,7 @@ impl Local {
     }
 
     fn path(&self, key: &str) -> PathBuf {
-        self.root.join(key)
+        self.place.root.join(key)
     }
 
     async fn blocking<T: Send + 'static>(
@@ -84,8 +96,8 @@ impl Local {
     }
 
     pub(crate) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
-        let root = self.root.clone();
-        self.blocking("write", key, move |path| files::put(&root, path, &bytes))
+        let place = self.place.clone();
+        self.blocking("write", key, move |path| files::put(&place, path, &bytes))
             .await
     }
 
@@ -137,12 +149,14 @@ impl Local {
     }
 
     pub(crate) async fn delete_folder(&self, key: &str) -> Result<(), Error> {
-        self.blocking("delete", key, files::delete_folder).await
+        let place = self.place.clone();
+        let delete = move |path: &Path| files::delete_folder(&place, path);
+        self.blocking("delete", key, delete).await
     }
 
     pub(crate) async fn copy(&self, from: &str, to: &str) -> Result<(), Error> {
-        let (root, target) = (self.root.clone(), self.path(to));
-        let copy = move |from: &Path| files::copy(&root, from, &target);
+        let (place, target) = (self.place.clone(), self.path(to));
+        let copy = move |from: &Path| files::copy(&place, from, &target);
         self.blocking("copy", from, copy).await
     }
 

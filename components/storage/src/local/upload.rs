@@ -44,11 +44,11 @@ impl LocalUpload {
         action: impl FnOnce(&mut Unfinished) -> io::Result<()> + Send + 'static,
     ) -> Result<Unfinished, Error> {
         let (file, begun) = (self.file.take(), std::mem::replace(&mut self.begun, true));
-        let root = self.local.root.clone();
+        let place = self.local.place.clone();
         let act = move |target: &std::path::Path| {
             let mut file = match (file, begun) {
                 (Some(file), _) => file,
-                (None, false) => Unfinished::create(&root, target)?,
+                (None, false) => Unfinished::create(&place, target)?,
                 (None, true) => return Err(io::Error::other("an earlier write has failed")),
             };
             action(&mut file)?;

@@ -1,4 +1,4 @@
-"""Serves S3 from memory, with the bucket `traces`. Usage: s3.py PORT BLOCKS"""
+"""Serves S3 from memory, with the bucket `traces`. Usage: s3.py PORT BLOCKS [CERTIFICATE KEY]"""
 
 import sys
 
@@ -11,4 +11,5 @@ store = s3_backends["123456789012"]["aws"]
 store.create_bucket("traces", "us-east-1")
 for key, meta in blocks(count):
     store.put_object("traces", key, meta)
-main(["-H", "127.0.0.1", "-p", str(port)])
+tls = [value for pair in zip(["-c", "-k"], sys.argv[3:]) for value in pair]
+main(["-H", "127.0.0.1", "-p", str(port), *tls])

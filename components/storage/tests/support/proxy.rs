@@ -74,7 +74,7 @@ impl Proxy {
         rules.iter().map(|rule| rule.times).sum()
     }
 
-    /// The request lines seen since this was asked before.
+    /// The heads of requests seen since this was asked before.
     pub fn seen(&self) -> Vec<String> {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
@@ -105,7 +105,7 @@ fn serve(
     body.resize(begun + missing, 0);
     client.read_exact(&mut body[begun..])?;
     let line = head.lines().next().unwrap_or_default().to_owned();
-    seen.lock().unwrap().push(line.clone());
+    seen.lock().unwrap().push(head.clone());
     let harm = strike(rules, &line);
     match harm {
         Some(Harm::Status(status)) => {

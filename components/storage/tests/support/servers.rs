@@ -71,6 +71,20 @@ impl Server {
         Self::start(StoreKind::S3, address, command).map(Some)
     }
 
+    /// S3 over TLS; `pem` holds a certificate and its key.
+    pub fn s3_over_tls(pem: [&Path; 2]) -> Result<Option<Self>> {
+        let Some(folder) = folder() else {
+            return Ok(None);
+        };
+        let address = free_port()?;
+        let mut command = Command::new(folder.join("python/bin/python"));
+        command
+            .arg(script("s3.py"))
+            .args([&address.port().to_string(), "0"])
+            .args(pem);
+        Self::start(StoreKind::S3, address, command).map(Some)
+    }
+
     /// Google's by fake-gcs-server.
     pub fn gcs(blocks: usize) -> Result<Option<Self>> {
         let Some(folder) = folder() else {

@@ -2,9 +2,11 @@
 
 use super::warnings::Warning;
 use crate::blocks::live_store::LiveStore;
+use crate::blocks::object_stores::StoreKind;
 use crate::blocks::receivers::{OtlpReceiver, Receiver, ReceiverTls};
 use crate::blocks::root::Config;
 use crate::blocks::server::Server;
+use crate::blocks::storage::TraceStorage;
 
 pub(super) fn unavailable(config: &Config, out: &mut Vec<Warning>) {
     let mut add = |what: &str, then: &str| {
@@ -21,6 +23,7 @@ pub(super) fn unavailable(config: &Config, out: &mut Vec<Warning>) {
             _ => add(&format!("the receiver {name}"), "it is not started"),
         }
     }
+    store(&config.storage.trace, &mut add);
     if !config.metrics_generator.storage.path.is_empty()
         || !config.metrics_generator.storage.remote_write.is_empty()
     {
@@ -72,6 +75,40 @@ fn queries(config: &Config, add: &mut impl FnMut(&str, &str)) {
     }
     if config.query_frontend.mcp_server.enabled {
         add("query_frontend.mcp_server", "/api/mcp answers 404");
+    }
+}
+
+/// Keys of stores that the client library cannot express.
+fn store(trace: &TraceStorage, add: &mut impl FnMut(&str, &str)) {
+    if trace.backend != StoreKind::S3 {
+        return;
+    }
+    let s3 = &trace.s3;
+    for (is_set, key, then) in [
+        (
+            s3.signature_v2,
+            "signature_v2",
+            "requests are signed with version 4",
+        ),
+        (
+            !s3.sse.kms_encryption_context.is_empty(),
+            "sse.kms_encryption_context",
+            "objects are encrypted without a context",
+        ),
+        (
+            !s3.tls.tls_server_name.is_empty(),
+            "tls_server_name",
+            "the certificate must be for the host of endpoint",
+        ),
+        (
+            !s3.tls.tls_cipher_suites.is_empty(),
+            "tls_cipher_suites",
+            "the library chooses",
+        ),
+    ] {
+        if is_set {
+            add(&format!("storage.trace.s3.{key}"), then);
+        }
     }
 }
 

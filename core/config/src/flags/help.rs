@@ -58,7 +58,7 @@ pub fn help(flags: &[Flag]) -> String {
         groups.entry(position).or_default().push(flag);
     }
     let mut out = String::from(
-        "Usage: vivace [-config.file=FILE] [flags]\n\n\
+        "Usage: vivace [-config.file=FILE] [flags]\n       vivace block --help  (commands that look into blocks)\n\n\
          Without flags everything runs on this machine: OTLP on localhost:4317 (gRPC) and localhost:4318 (HTTP), queries on\n\
          http://localhost:3200, data under ./data.\n\n\
          FILE is YAML, as for Tempo. -config.file=FILE -config.verify=true says what is wrong or doubtful in it; a running\n\
