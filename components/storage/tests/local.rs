@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use support::{Result, meta, on_shard, suite};
+use support::{Result, meta, on_shard, scratch, suite};
 use vivace_config::blocks::object_stores::StoreKind;
 use vivace_config::blocks::storage::TraceStorage;
 use vivace_storage::{Error, Storage};
@@ -26,7 +26,15 @@ where
     F: Fn(Storage, Arc<tempfile::TempDir>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result> + 'static,
 {
-    let folder = Arc::new(tempfile::tempdir().unwrap());
+    within(tempfile::tempdir().unwrap(), test);
+}
+
+fn within<F, Fut>(folder: tempfile::TempDir, test: F)
+where
+    F: Fn(Storage, Arc<tempfile::TempDir>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result> + 'static,
+{
+    let folder = Arc::new(folder);
     on_shard(move || {
         let storage = Storage::open(&config(folder.path())).unwrap();
         test(storage, Arc::clone(&folder))
@@ -68,7 +76,7 @@ fn objects() {
 
 #[test]
 fn ten_thousand_blocks() {
-    on_folder(|storage, folder| async move {
+    within(scratch().unwrap(), |storage, folder| async move {
         // Synced for good one by one, they would take a minute on some disks.
         for n in 0..10_000 {
             let meta = meta("many", n, 10_000);

@@ -44,6 +44,11 @@ where
     assert_eq!(error, None);
 }
 
+/// A folder for ten thousands of files: in memory if the system has such a place.
+pub fn scratch() -> std::io::Result<tempfile::TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
 /// The `n`-th of `count` block ids, spread over all there are.
 pub fn block_id(n: usize, count: usize) -> Uuid {
     // As the test servers make them: 2^128 / count, rounded down.

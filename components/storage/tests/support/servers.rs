@@ -11,7 +11,7 @@ use vivace_config::blocks::object_stores::StoreKind;
 use vivace_config::blocks::storage::TraceStorage;
 use vivace_config::types::Secret;
 
-use super::Result;
+use super::{Result, scratch};
 
 pub const BUCKET: &str = "traces";
 const START: Duration = Duration::from_secs(60);
@@ -26,7 +26,7 @@ pub struct Server {
     pub address: SocketAddr,
     child: Child,
     /// Removed after the process has ended.
-    data: Option<tempfile::TempDir>,
+    data: Vec<tempfile::TempDir>,
 }
 
 impl Drop for Server {
@@ -91,14 +91,14 @@ impl Server {
             return Ok(None);
         };
         let address = free_port()?;
-        let data = tempfile::tempdir()?;
+        let data = vec![scratch()?, tempfile::tempdir()?];
         let mut command = Command::new(folder.join("python/bin/python"));
         command
             .arg(script("gcs.py"))
             .args([address.port().to_string(), blocks.to_string()])
-            .arg(data.path());
+            .args(data.iter().map(tempfile::TempDir::path));
         let mut server = Self::start(StoreKind::Gcs, address, command)?;
-        server.data = Some(data);
+        server.data = data;
         Ok(Some(server))
     }
 
@@ -128,7 +128,7 @@ impl Server {
             kind,
             address,
             child,
-            data: None,
+            data: Vec::new(),
         };
         let began = Instant::now();
         while TcpStream::connect(address).is_err() {
