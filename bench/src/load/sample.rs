@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::data::{Generator, Random, Request};
 
+/// Traces of each pair that may be sampled.
+const OFFERS: usize = 2;
+
 /// What became of one of a trace's two requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -16,7 +19,7 @@ enum Fate {
 /// One trace.
 #[derive(Debug, Clone)]
 pub struct Sampled {
-    pair: u64,
+    offer: (u64, usize),
     /// Its id.
     pub trace_id: [u8; 16],
     halves: [(Vec<[u8; 8]>, Fate); 2],
@@ -44,7 +47,8 @@ pub struct Sample {
     seen: u64,
     random: Random,
     traces: Vec<Sampled>,
-    by_pair: HashMap<u64, usize>,
+    /// Pair and number of the offer within it, to the place.
+    by_offer: HashMap<(u64, usize), usize>,
 }
 
 impl Sample {
@@ -55,16 +59,26 @@ impl Sample {
             seen: 0,
             random: Random::new(seed),
             traces: Vec::new(),
-            by_pair: HashMap::new(),
+            by_offer: HashMap::new(),
         }
     }
 
-    /// Offers a trace of the pair that begins with `request`, the newest of `generator`.
+    /// Offers traces of the pair that begins with `request`, the newest of `generator`: two different ones, where it has two.
     pub fn offer(&mut self, request: &Request, generator: &Generator) {
         if self.capacity == 0 || request.half != 0 {
             return;
         }
-        // Algorithm R: the n-th pair gets a place with the chance capacity / n.
+        let count = generator.trace_ids().len();
+        let first = self.random.below(count as u64) as usize;
+        for nth in 0..OFFERS.min(count) {
+            // Half a turn further is another one.
+            let trace = (first + nth * count / OFFERS) % count;
+            self.offer_trace(request.pair, nth, trace, generator);
+        }
+    }
+
+    fn offer_trace(&mut self, pair: u64, nth: usize, trace: usize, generator: &Generator) {
+        // Algorithm R: the n-th trace gets a place with the chance capacity / n.
         let place = self.random.below(self.seen + 1);
         self.seen += 1;
         let place = if self.traces.len() < self.capacity {
@@ -74,11 +88,9 @@ impl Sample {
         } else {
             return;
         };
-        let ids = generator.trace_ids();
-        let trace = self.random.below(ids.len() as u64) as usize;
         let sampled = Sampled {
-            pair: request.pair,
-            trace_id: ids[trace],
+            offer: (pair, nth),
+            trace_id: generator.trace_ids()[trace],
             halves: generator
                 .span_ids(trace)
                 .map(|ids| (ids.to_vec(), Fate::Open)),
@@ -86,17 +98,19 @@ impl Sample {
         match self.traces.get_mut(place) {
             None => self.traces.push(sampled),
             Some(old) => {
-                self.by_pair.remove(&old.pair);
+                self.by_offer.remove(&old.offer);
                 *old = sampled;
             }
         }
-        self.by_pair.insert(request.pair, place);
+        self.by_offer.insert((pair, nth), place);
     }
 
     /// One request of a pair was acknowledged.
     pub fn acknowledged(&mut self, pair: u64, half: usize) {
-        if let Some(place) = self.by_pair.get(&pair) {
-            self.traces[*place].halves[half].1 = Fate::Acknowledged;
+        for nth in 0..OFFERS {
+            if let Some(place) = self.by_offer.get(&(pair, nth)) {
+                self.traces[*place].halves[half].1 = Fate::Acknowledged;
+            }
         }
     }
 
@@ -146,15 +160,17 @@ mod tests {
             }
         }
         let traces: Vec<Sampled> = sample.into_acknowledged().collect();
-        assert_eq!(traces.len(), 2);
-        for (trace, half) in traces.iter().zip([0, 1]) {
+        assert_eq!(traces.len(), 4);
+        let ids: std::collections::HashSet<_> = traces.iter().map(|trace| trace.trace_id).collect();
+        assert_eq!(ids.len(), 4);
+        for (trace, half) in traces.iter().zip([0, 0, 1, 1]) {
             assert_eq!((trace.required().count(), trace.allowed().count()), (2, 4));
             assert_eq!(trace.required().next(), trace.halves[half].0.first());
         }
     }
 
     #[test]
-    fn every_pair_has_the_same_chance() {
+    fn every_trace_has_the_same_chance() {
         let mut early = 0;
         for seed in 0..200 {
             let mut generator = Generator::new(seed, shape());
@@ -167,7 +183,7 @@ mod tests {
             let traces: Vec<Sampled> = sample.into_acknowledged().collect();
             assert_eq!(traces.len(), 5);
             assert!(traces.iter().all(|trace| trace.required().count() == 4));
-            early += traces.iter().filter(|trace| trace.pair < 50).count();
+            early += traces.iter().filter(|trace| trace.offer.0 < 50).count();
         }
         // Half of 1000 expected, standard deviation 16.
         assert!((400..600).contains(&early), "{early}");

@@ -16,7 +16,8 @@ use super::{Error, http};
 const REQUESTS: f64 = 3.0;
 /// Reads of the store itself, to compare with.
 const PLAIN_READS: usize = 50;
-/// Blocks that filters kept lookups out of.
+/// Blocks that lookups looked into, and blocks that filters kept them out of.
+const INSPECTED: &str = "vivace_querier_blocks_inspected_total";
 const FILTERED: &str = "vivace_querier_blocks_filtered_total";
 
 /// One lookup.

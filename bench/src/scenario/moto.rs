@@ -27,9 +27,7 @@ pub fn python(named: Option<&Path>) -> Option<PathBuf> {
     let named = named.map(Path::to_path_buf);
     named.or_else(|| {
         let stores = PathBuf::from(std::env::var_os(STORES)?);
-        let places = ["moto/bin/python", "venv/bin/python", "bin/python"];
-        let mut paths = places.iter().map(|place| stores.join(place));
-        paths.find(|path| path.is_file())
+        Some(stores.join("python/bin/python")).filter(|path| path.is_file())
     })
 }
 
