@@ -72,9 +72,8 @@ pub fn cold_s3(options: &Options) -> Result<Vec<Measured>, Error> {
         in_block.push(lookup.reads - filtered);
         cold.push(lookup);
     }
-    let blocks = server
-        .samples()?
-        .sum("vivace_querier_blocks_inspected_total");
+    let last = server.samples()?;
+    let blocks = last.sum(INSPECTED) + last.sum(FILTERED);
     // Now everything that is kept comes into memory.
     for one in &wanted {
         look_up(&server, one)?;
