@@ -49,8 +49,11 @@ pub fn stored(
     let settled = settled
         .ok_or_else(|| Error::Failed("the load generator did not wait for blocks".into()))?;
     let mut measured = cpu(report, settled);
-    if let Some(server) = &report.server_until_settled {
-        let peak = Measured::new("peak RSS", "MiB", server.peak_rss_mib);
+    // The last one that is known: reading back is part of it.
+    let reading = report.reads_after.as_ref();
+    let reading = reading.and_then(|reads| reads.server.as_ref());
+    if let Some(server) = reading.or(report.server_until_settled.as_ref()) {
+        let peak = Measured::new("peak RSS, reads included", "MiB", server.peak_rss_mib);
         measured.push(peak.target(limit_mib.map(Target::AtMost)));
     }
     measured.push(Measured::new(
