@@ -227,6 +227,16 @@ impl<'a> View<'a> {
         self.strings.starts.len() - 1
     }
 
+    /// Where each string begins in `string_data`, and where the last ends.
+    pub fn string_starts(&self) -> Column<'a, u32> {
+        self.strings.starts
+    }
+
+    /// All strings, one behind the other.
+    pub fn string_data(&self) -> &'a [u8] {
+        self.strings.data
+    }
+
     #[inline]
     #[allow(
         unsafe_code,

@@ -1,0 +1,22 @@
+//! Spans as typed columns, whatever holds them; see README.md.
+
+mod bitmap;
+mod cells;
+mod chunk;
+mod column;
+mod reader;
+mod selection;
+mod shape;
+mod strings;
+mod table;
+
+pub use bitmap::Bitmap;
+pub use cells::array_bits;
+pub use cells::{CellKind, Cells, Kinds};
+pub use chunk::{Chunk, ServiceStats};
+pub use column::{Column, Level};
+pub use reader::{FieldReader, ValueAt, kind, status};
+pub use selection::Selection;
+pub use shape::{Members, Shape};
+pub use strings::Strings;
+pub use table::AttributeTable;
