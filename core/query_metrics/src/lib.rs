@@ -1,1 +1,5 @@
-//! Metrics.
+//! Time series out of spans; see README.md.
+
+mod series;
+
+pub use series::{Exemplar, Labels, MetricsRequest, Sample, Series};
