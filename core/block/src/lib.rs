@@ -10,6 +10,7 @@ pub mod keys;
 pub mod limits;
 mod meta;
 mod meta_json;
+pub mod nested;
 pub mod schema;
 pub mod tenant_index;
 mod time;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use vivace_block::bloom::BloomBuilder;
+use vivace_block::nested::{Child, NestedSets};
 use vivace_block::schema::Schema;
 use vivace_block::{BlockMeta, Format, dedicated, index};
 use vivace_model::{SpanBatch, TraceId};
@@ -12,7 +13,7 @@ use crate::footer::Footer;
 use crate::pause::Pause;
 use crate::pool::{Numbers, Pool};
 use crate::table::{Keys, Row, Tables};
-use crate::trace::{Contexts, Gathered, Groups, Merge, NestedSet, Source};
+use crate::trace::{Contexts, Gathered, Groups, Merge, Source};
 use crate::{Built, EncodeError, Options, Sink, WriteError};
 
 const MAGIC: &[u8] = b"PAR1";
@@ -77,16 +78,20 @@ pub async fn write_block<S: Sink>(
     let mut fragments = Vec::new();
     let mut gathered = Gathered::default();
     let mut groups = Groups::default();
-    let mut nested = NestedSet::default();
+    let mut nested = NestedSets::default();
     let (mut spans, mut duplicates, mut estimate) = (0, 0, 0);
     let (mut start, mut end) = (0, 0);
     let mut last = None;
     while let Some(id) = merge.next(&sources, &mut fragments) {
         duplicates += gathered.collect(&sources, &fragments);
         groups.form(&gathered.spans, &contexts);
-        nested.compute(&gathered, &groups.order, |placed| {
+        let nested = nested.compute(&gathered.by_id, &groups.order, |place| {
+            let placed = &gathered.spans[place as usize];
             let parents = sources[placed.batch as usize].view.parent_span_ids();
-            u64::from_be_bytes(parents.get(placed.row as usize))
+            Child {
+                parent_id: u64::from_be_bytes(parents.get(placed.row as usize)),
+                kind: placed.kind,
+            }
         });
         let row = Row {
             id,
@@ -94,7 +99,7 @@ pub async fn write_block<S: Sink>(
             contexts: &contexts,
             gathered: &gathered,
             groups: &groups,
-            nested: &nested,
+            nested,
             pool: &pool,
         };
         let (cost, facts) = writer.tables.push(row, &mut pause).await;

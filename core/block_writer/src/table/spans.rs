@@ -1,5 +1,6 @@
 //! Spans.
 
+use vivace_block::nested::Nested;
 use vivace_block::schema::{AttributeOwner, Column, Schema};
 
 use super::attributes::Attributes;
@@ -13,7 +14,7 @@ use crate::column::{
 };
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::Pool;
-use crate::trace::{Nested, Placed, Source};
+use crate::trace::{Placed, Source};
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 

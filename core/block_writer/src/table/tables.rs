@@ -2,6 +2,7 @@
 
 use vivace_block::Format;
 use vivace_block::dedicated::{Assigned, Scope};
+use vivace_block::nested::Nested;
 use vivace_block::schema::{Column, Schema};
 use vivace_model::TraceId;
 
@@ -15,7 +16,7 @@ use crate::EncodeError;
 use crate::column::{Finished, PageEnd};
 use crate::pause::Pause;
 use crate::pool::{Pool, Text};
-use crate::trace::{Contexts, Gathered, Groups, NestedSet, Scalar, Source};
+use crate::trace::{Contexts, Gathered, Groups, Scalar, Source};
 
 /// OTLP's status for errors.
 const ERROR: i32 = 2;
@@ -49,7 +50,8 @@ pub(crate) struct Row<'r, 'b> {
     pub(crate) contexts: &'r Contexts<'b>,
     pub(crate) gathered: &'r Gathered,
     pub(crate) groups: &'r Groups,
-    pub(crate) nested: &'r NestedSet,
+    /// In the order of the row.
+    pub(crate) nested: &'r [Nested],
     pub(crate) pool: &'r Pool<'b>,
 }
 
@@ -130,7 +132,7 @@ impl<'b> Tables<'b> {
                     let place = row.groups.order[at];
                     let placed = &row.gathered.spans[place as usize];
                     let source = &row.sources[placed.batch as usize];
-                    let nested = row.nested.nodes[at];
+                    let nested = row.nested[at];
                     cost += self.spans.push(source, placed, nested, rep, row.pool);
                     self.note(&row, source, place, resource.service_name, &mut facts);
                     let status = source.view.status_codes().get(placed.row as usize);

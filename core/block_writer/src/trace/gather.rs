@@ -21,8 +21,6 @@ pub(crate) struct Gathered {
     pub(crate) spans: Vec<Placed>,
     /// Ids with places in `spans`, by both.
     pub(crate) by_id: Vec<(u64, u32)>,
-    /// Whether an id is there more than twice (with different kinds).
-    pub(crate) crowded: bool,
     doubles: Vec<u32>,
 }
 
@@ -69,7 +67,6 @@ impl Gathered {
 
     fn find_doubles(&mut self, sources: &[Source<'_>]) {
         self.doubles.clear();
-        self.crowded = false;
         for same in self.by_id.chunk_by(|a, b| a.0 == b.0) {
             if same.len() == 1 {
                 continue;
@@ -85,14 +82,11 @@ impl Gathered {
                 let span = &spans[*place as usize];
                 (span.kind, span.start, duration(*place), *place)
             });
-            let mut kinds = 0;
             for of_kind in
                 places.chunk_by(|a, b| spans[*a as usize].kind == spans[*b as usize].kind)
             {
-                kinds += 1;
                 self.doubles.extend(&of_kind[1..]);
             }
-            self.crowded |= kinds > 2;
         }
         self.doubles.sort_unstable();
     }

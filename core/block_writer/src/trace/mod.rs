@@ -6,7 +6,6 @@ mod gather;
 mod group;
 mod json;
 mod merge;
-mod nested;
 mod source;
 
 pub(crate) use attribute::Scalar;
@@ -15,5 +14,4 @@ pub(crate) use gather::{Gathered, Placed};
 pub(crate) use group::Groups;
 pub(crate) use json::push_value;
 pub(crate) use merge::Merge;
-pub(crate) use nested::{Nested, NestedSet};
 pub(crate) use source::Source;
