@@ -53,15 +53,21 @@ impl<'c> FieldReader<'c> {
         }
     }
 
-    /// The owner of a level for a span. None: a span without an event or link.
-    fn owner(&self, level: Level, span: u32, selection: &Selection) -> Option<u32> {
-        match level {
+    /// The owner of a level for a span. Of events and links, the one that met the conditions if it has a value, else the first that
+    /// has one. None: a span without an event or link.
+    fn owner(&self, cells: &Cells, span: u32, selection: &Selection) -> Option<u32> {
+        let with_value = |chosen: Option<&u32>, members: Option<&Members>| {
+            let range = members.map_or(0..0, |members| members.of_span(span));
+            let mut owners = chosen.copied().into_iter().chain(range);
+            owners.find(|&owner| cells.get(owner).0 != CellKind::Nil)
+        };
+        match cells.level {
             Level::Span => Some(span),
             Level::Trace => self.trace_of_span.as_ref()?.get(span as usize).copied(),
             Level::Resource => self.shape.resource_of_span.get(span as usize).copied(),
             Level::Scope => self.shape.scope_of_span.get(span as usize).copied(),
-            Level::Event => selection.event(self.events?, span),
-            Level::Link => selection.link(self.links?, span),
+            Level::Event => with_value(selection.event_of_span.get(&span), self.events),
+            Level::Link => with_value(selection.link_of_span.get(&span), self.links),
         }
     }
 
@@ -69,7 +75,7 @@ impl<'c> FieldReader<'c> {
     #[inline]
     pub fn at(&self, span: u32, selection: &Selection) -> ValueAt<'c> {
         for cells in &self.columns {
-            let Some(owner) = self.owner(cells.level, span, selection) else {
+            let Some(owner) = self.owner(cells, span, selection) else {
                 continue;
             };
             let (kind, bits) = cells.get(owner);

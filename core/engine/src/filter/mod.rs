@@ -1,0 +1,15 @@
+//! Field expressions over whole columns.
+
+mod compile;
+mod condition;
+mod domain;
+mod evaluate;
+mod general;
+mod truth;
+
+pub use compile::{Compiler, Filter, Needs};
+pub use condition::{Literal, Test};
+pub use domain::Domain;
+pub use evaluate::select;
+pub use general::{General, Rows};
+pub use truth::Truth;
