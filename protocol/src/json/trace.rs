@@ -174,7 +174,7 @@ fn push_link(out: &mut String, link: &Link) {
     object.close();
 }
 
-fn push_key_value(out: &mut String, attribute: &KeyValue) {
+pub(super) fn push_key_value(out: &mut String, attribute: &KeyValue) {
     let mut object = Object::open(out);
     object.text("key", &attribute.key);
     if let Some(value) = &attribute.value {

@@ -1,6 +1,9 @@
 //! Protobuf messages of Tempo's API (http-api.md §13.2) and of OTLP traces, as prost structs.
 
 pub mod otlp;
+mod query;
+mod search;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +12,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 pub use otlp::*;
+pub use query::*;
+pub use search::*;
+pub use tags::*;
 
 /// A whole trace: the body of a v1 trace answer, and the unit inside a [`PushBytesRequest`].
 #[derive(Clone, PartialEq, prost::Message)]
