@@ -9,9 +9,12 @@ use bytes::Bytes;
 use crate::error::{Corrupt, Malformed};
 use crate::fetch::Fetched;
 use crate::open::{Chunk, Leaf, PageAt, RowGroup};
-use crate::page::{ColumnPage, Header, PageKind, RawPage, RowRange, dictionary};
+use crate::page::{ColumnPage, Header, PageKind, RawPage, RowRange, Wanted, dictionary};
 use crate::thrift::Decoded;
 use crate::values::{Budget, Dictionary};
+
+/// How much is decoded between two pauses, cut at pages.
+pub const SLOTS_PER_PAUSE: usize = 50_000;
 
 /// One column of a row group whose bytes were fetched.
 ///
@@ -85,43 +88,28 @@ impl<'a> ColumnReader<'a> {
 
     /// Slots and values of rows. Values are codes when all pages in question have codes.
     pub fn read(&self, rows: Range<u32>, budget: &mut Budget) -> Result<ColumnPage, Corrupt> {
-        let mut out = ColumnPage::new(self.leaf.shape());
-        let pages = self.group.pages(self.chunk);
-        if pages.is_empty() {
-            self.walk(rows, &mut out, budget)?;
-            return Ok(out);
-        }
-        for number in pages_of(pages, &rows) {
-            let Some(page) = pages.get(number) else {
-                continue;
-            };
-            let expected = self.group.page_rows(self.chunk, number);
-            self.read_page(page, expected, &rows, &mut out, budget)
-                .map_err(|error| error.in_column(&self.leaf.path, page.offset))?;
-        }
-        Ok(out)
+        let mut reading = Reading::new(self, rows, Wanted::ALL);
+        while reading.next_page(budget)? {}
+        Ok(reading.out)
     }
 
-    /// `expected`: the rows of the page by the offset index.
-    fn read_page(
+    /// Like `read`, but only what is wanted; calls `pause` every [`SLOTS_PER_PAUSE`] slots or so.
+    pub async fn read_wanted(
         &self,
-        page: &PageAt,
-        expected: Range<u32>,
-        rows: &Range<u32>,
-        out: &mut ColumnPage,
+        rows: Range<u32>,
+        wanted: Wanted,
         budget: &mut Budget,
-    ) -> Decoded<()> {
-        let (header, bytes) = self.page(page.range())?;
-        let raw = self.raw(header, &bytes)?;
-        let before = page.first_row.into();
-        let begun = self.append(&raw, before, rows, out, budget)?;
-        if begun != u64::from(expected.end - expected.start) {
-            return Err(Malformed::new(format!(
-                "a page of {begun} rows, where the offset index says {}",
-                expected.end - expected.start
-            )));
+        pause: &impl AsyncFn(),
+    ) -> Result<ColumnPage, Corrupt> {
+        let mut reading = Reading::new(self, rows, wanted);
+        let mut paused_at = 0;
+        while reading.next_page(budget)? {
+            if reading.out.slots - paused_at >= SLOTS_PER_PAUSE {
+                paused_at = reading.out.slots;
+                pause().await;
+            }
         }
-        Ok(())
+        Ok(reading.out)
     }
 
     /// The chunk's dictionary, None if it has none or (without an offset index) none was met yet.
@@ -153,68 +141,118 @@ impl<'a> ColumnReader<'a> {
     fn raw(&self, header: Header, bytes: &Bytes) -> Decoded<RawPage> {
         RawPage::new(header, bytes, self.chunk.codec, self.leaf.shape())
     }
+}
 
-    fn append(
-        &self,
-        page: &RawPage,
-        before: u64,
-        rows: &Range<u32>,
-        out: &mut ColumnPage,
-        budget: &mut Budget,
-    ) -> Decoded<u64> {
-        let range = RowRange {
-            start: rows.start.into(),
-            end: rows.end.into(),
-        };
-        let dictionary = || self.known_dictionary();
-        out.append(page, self.leaf.shape(), before, range, dictionary, budget)
+/// Goes through the pages of a column that have any of some rows.
+struct Reading<'r, 'a> {
+    column: &'r ColumnReader<'a>,
+    rows: Range<u32>,
+    wanted: Wanted,
+    out: ColumnPage,
+    /// By the offset index: pages that are left.
+    pages: Range<usize>,
+    /// Without one: where the next page begins, and how many rows began before.
+    at: u64,
+    before: u64,
+}
+
+impl<'r, 'a> Reading<'r, 'a> {
+    fn new(column: &'r ColumnReader<'a>, rows: Range<u32>, wanted: Wanted) -> Self {
+        let pages = column.group.pages(column.chunk);
+        Self {
+            out: ColumnPage::new(column.leaf.shape()),
+            pages: pages_of(pages, &rows),
+            at: column.chunk.start,
+            before: 0,
+            column,
+            rows,
+            wanted,
+        }
     }
 
-    /// Without an offset index: page by page from the start of the chunk, by their headers.
-    fn walk(
-        &self,
-        rows: Range<u32>,
-        out: &mut ColumnPage,
-        budget: &mut Budget,
-    ) -> Result<(), Corrupt> {
-        let end = self.chunk.range().end;
-        let mut at = self.chunk.start;
-        let mut before = 0_u64;
-        // A row goes on until the next begins, perhaps in a later page.
-        while at < end && before <= u64::from(rows.end) {
-            let (len, begun) = self
-                .walk_page(at..end, before, &rows, out, budget)
-                .map_err(|error| error.in_column(&self.leaf.path, at))?;
-            at += len;
-            before += begun;
+    /// False: there are no more.
+    fn next_page(&mut self, budget: &mut Budget) -> Result<bool, Corrupt> {
+        let column = self.column;
+        let pages = column.group.pages(column.chunk);
+        if pages.is_empty() {
+            return self.walk(budget);
         }
-        if before < u64::from(rows.end) {
-            let reason = format!("{before} rows where there should be {}", self.group.rows);
-            return Err(Malformed::new(reason).in_column(&self.leaf.path, self.chunk.start));
+        let Some((number, page)) = self.pages.next().and_then(|at| Some((at, pages.get(at)?)))
+        else {
+            return Ok(false);
+        };
+        let expected = column.group.page_rows(column.chunk, number);
+        self.read_page(page, expected, budget)
+            .map_err(|error| error.in_column(&column.leaf.path, page.offset))?;
+        Ok(true)
+    }
+
+    /// `expected`: the rows of the page by the offset index.
+    fn read_page(
+        &mut self,
+        page: &PageAt,
+        expected: Range<u32>,
+        budget: &mut Budget,
+    ) -> Decoded<()> {
+        let (header, bytes) = self.column.page(page.range())?;
+        let raw = self.column.raw(header, &bytes)?;
+        let begun = self.append(&raw, page.first_row.into(), budget)?;
+        if begun != u64::from(expected.end - expected.start) {
+            return Err(Malformed::new(format!(
+                "a page of {begun} rows, where the offset index says {}",
+                expected.end - expected.start
+            )));
         }
         Ok(())
     }
 
+    fn append(&mut self, page: &RawPage, before: u64, budget: &mut Budget) -> Decoded<u64> {
+        let range = RowRange {
+            start: self.rows.start.into(),
+            end: self.rows.end.into(),
+        };
+        let column = self.column;
+        let dictionary = || column.known_dictionary();
+        let shape = column.leaf.shape();
+        self.out
+            .append(page, shape, before, range, self.wanted, dictionary, budget)
+    }
+
+    /// Without an offset index: page by page from the start of the chunk, by their headers.
+    fn walk(&mut self, budget: &mut Budget) -> Result<bool, Corrupt> {
+        let column = self.column;
+        let end = column.chunk.range().end;
+        // A row goes on until the next begins, perhaps in a later page.
+        if self.at < end && self.before <= u64::from(self.rows.end) {
+            let (len, begun) = self
+                .walk_page(self.at..end, budget)
+                .map_err(|error| error.in_column(&column.leaf.path, self.at))?;
+            self.at += len;
+            self.before += begun;
+            return Ok(true);
+        }
+        if self.before < u64::from(self.rows.end) {
+            let (before, rows) = (self.before, column.group.rows);
+            let reason = format!("{before} rows where there should be {rows}");
+            return Err(Malformed::new(reason).in_column(&column.leaf.path, column.chunk.start));
+        }
+        Ok(false)
+    }
+
     /// The bytes of the page that the range begins with, and how many rows begin in it.
-    fn walk_page(
-        &self,
-        range: Range<u64>,
-        before: u64,
-        rows: &Range<u32>,
-        out: &mut ColumnPage,
-        budget: &mut Budget,
-    ) -> Decoded<(u64, u64)> {
-        let (header, bytes) = self.page(range)?;
+    fn walk_page(&mut self, range: Range<u64>, budget: &mut Budget) -> Decoded<(u64, u64)> {
+        let column = self.column;
+        let (header, bytes) = column.page(range)?;
         let len = (header.bytes + header.compressed) as u64;
         if header.kind == PageKind::Dictionary {
-            if before > 0 {
+            if self.before > 0 {
                 return Err(Malformed::new("a dictionary behind values"));
             }
-            let parsed = dictionary(header, &bytes, self.chunk.codec, self.leaf.physical)?;
-            self.dictionary.get_or_init(|| Arc::new(parsed));
+            let parsed = dictionary(header, &bytes, column.chunk.codec, column.leaf.physical)?;
+            column.dictionary.get_or_init(|| Arc::new(parsed));
             return Ok((len, 0));
         }
-        let raw = self.raw(header, &bytes)?;
-        Ok((len, self.append(&raw, before, rows, out, budget)?))
+        let raw = column.raw(header, &bytes)?;
+        Ok((len, self.append(&raw, self.before, budget)?))
     }
 }

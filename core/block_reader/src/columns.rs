@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use vivace_block::dedicated::Scope;
+
 use crate::chunk::{ColumnReader, wanted};
 use crate::error::{Corrupt, Malformed, ReadError};
 use crate::fetch::Fetched;
@@ -42,6 +44,13 @@ impl OpenBlock {
             chunk,
             fetched,
         ))
+    }
+
+    /// Attributes of a scope that have leaves of their own in this block, each with its leaf: dedicated columns in the
+    /// order of the meta, then well-known ones. A name may come twice, with leaves of different types.
+    pub fn named_attributes(&self, scope: Scope) -> impl Iterator<Item = (&str, usize)> {
+        let named = self.places.named_of(scope).iter();
+        named.map(|named| (named.attribute.as_str(), named.leaf))
     }
 
     /// What whole traces need of rows.

@@ -20,7 +20,7 @@ pub use error::{Corrupt, Malformed, ReadError};
 pub use fetch::Fetched;
 pub use find::Found;
 pub use open::{Chunk, Leaf, OldColumn, OpenBlock, PageAt, Part, RowGroup};
-pub use page::{Codec, ColumnPage};
+pub use page::{Codec, ColumnPage, DefLevels, RepLevels, Wanted};
 pub use ranges::Ranges;
 pub use traces::Traces;
 pub use values::{Budget, ByteArrays, BytesDictionary, Dictionary, Values};

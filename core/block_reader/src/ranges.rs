@@ -21,3 +21,15 @@ pub trait Ranges {
         try_join_all(ranges.iter().map(|range| self.read(range.clone()))).await
     }
 }
+
+impl<R: Ranges> Ranges for &R {
+    type Error = R::Error;
+
+    async fn read(&self, range: Range<u64>) -> Result<Bytes, Self::Error> {
+        R::read(self, range).await
+    }
+
+    async fn read_many(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Self::Error> {
+        R::read_many(self, ranges).await
+    }
+}

@@ -47,6 +47,11 @@ impl ByteArrays {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
+    /// What they take in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.ends.capacity() * size_of::<u32>() + self.data.capacity()
+    }
+
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.data.extend_from_slice(bytes);
         self.ends.push(self.data.len() as u32);
@@ -77,6 +82,18 @@ impl Values {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What they take in memory.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Codes(values) => values.capacity() * size_of::<u32>(),
+            Self::Bool(values) => values.capacity(),
+            Self::I32(values) => values.capacity() * size_of::<i32>(),
+            Self::I64(values) => values.capacity() * size_of::<i64>(),
+            Self::F64(values) => values.capacity() * size_of::<f64>(),
+            Self::Bytes(values) => values.memory_bytes(),
+        }
     }
 
     /// An integer of either width.
@@ -164,8 +181,16 @@ impl Dictionary {
         self.len() == 0
     }
 
+    /// What it takes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.page.len() + bytes.starts.capacity() * size_of::<u32>(),
+            Self::Numbers(values) => values.memory_bytes(),
+        }
+    }
+
     /// The values of codes, as a file without a dictionary has them. None when a code has no value.
-    pub(crate) fn resolve(&self, codes: &[u32]) -> Option<Values> {
+    pub fn resolve(&self, codes: &[u32]) -> Option<Values> {
         fn pick<T: Copy>(values: &[T], codes: &[u32]) -> Option<Vec<T>> {
             codes
                 .iter()

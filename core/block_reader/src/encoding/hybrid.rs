@@ -121,6 +121,55 @@ fn count_packed(
     (count, next)
 }
 
+/// Groups of eight packed numbers, the first of which is number `next` (a multiple of eight); says how many groups were
+/// appended: the last ones, for which a load would go beyond the bytes, are left to the caller.
+fn unpack_groups<const W: usize, T: Copy>(
+    bytes: &[u8],
+    next: usize,
+    groups: usize,
+    out: &mut Vec<T>,
+    cast: &impl Fn(u32) -> T,
+) -> usize {
+    out.reserve(groups * 8);
+    let packed = bytes.get(next / 8 * W..).unwrap_or_default();
+    for number in 0..groups {
+        let Some(window) = packed.get(number * W..number * W + W + 8) else {
+            return number;
+        };
+        let group: [T; 8] = std::array::from_fn(|index| {
+            let bit = index * W;
+            let word = window.get(bit / 8..).and_then(|rest| rest.first_chunk());
+            let word = word.map_or(0, |word| u64::from_le_bytes(*word)) >> (bit % 8);
+            cast((word & ((1 << W) - 1)) as u32)
+        });
+        out.extend_from_slice(&group);
+    }
+    groups
+}
+
+/// Numbers `next..end` of a packed sequence.
+fn unpack_all<T: Copy>(
+    bytes: &[u8],
+    width: u32,
+    (mut next, end): (usize, usize),
+    out: &mut Vec<T>,
+    cast: &impl Fn(u32) -> T,
+) {
+    let aligned = end.min(next.next_multiple_of(8));
+    out.extend((next..aligned).map(|index| cast(unpack(bytes, index, width))));
+    next = aligned;
+    macro_rules! groups {
+        ($($width:literal)*) => {
+            match width {
+                $($width => unpack_groups::<$width, T>(bytes, next, (end - next) / 8, out, cast),)*
+                _ => 0,
+            }
+        };
+    }
+    next += 8 * groups!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20);
+    out.extend((next..end).map(|index| cast(unpack(bytes, index, width))));
+}
+
 impl<'a> Hybrid<'a> {
     /// Numbers of `width` bits, at most 32.
     pub fn new(bytes: &'a [u8], width: u32) -> Decoded<Self> {
@@ -272,7 +321,7 @@ impl<'a> Hybrid<'a> {
         cast: impl Fn(u32) -> T,
     ) -> Decoded<()>
     where
-        T: Clone,
+        T: Copy,
     {
         while count > 0 {
             self.fill()?;
@@ -286,9 +335,7 @@ impl<'a> Hybrid<'a> {
                 }
                 Run::Packed { bytes, next, end } => {
                     let step = count.min(*end - *next);
-                    out.extend(
-                        (*next..*next + step).map(|index| cast(unpack(bytes, index, width))),
-                    );
+                    unpack_all(bytes, width, (*next, *next + step), out, &cast);
                     *next += step;
                     count -= step;
                 }

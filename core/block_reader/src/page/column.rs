@@ -20,6 +20,48 @@ pub struct ColumnPage {
     pub slots: usize,
 }
 
+/// Which repetition levels are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RepLevels {
+    None,
+    /// Only whether a level is the highest of the leaf: those that are not may read as lower than they are, and nothing is
+    /// kept when none is.
+    Repeats,
+    All,
+}
+
+/// Which definition levels are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefLevels {
+    None,
+    /// Only whether there is a value: levels of slots without may read as lower than they are, and nothing is kept when
+    /// there is no value at all.
+    Present,
+    All,
+}
+
+/// What of a column is kept. What is not is skipped as fast as its encoding allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    pub rep: RepLevels,
+    pub def: DefLevels,
+    pub values: bool,
+}
+
+impl Wanted {
+    pub const ALL: Self = Self {
+        rep: RepLevels::All,
+        def: DefLevels::All,
+        values: true,
+    };
+    /// For columns where each owner has a value.
+    pub const VALUES: Self = Self {
+        rep: RepLevels::None,
+        def: DefLevels::None,
+        values: true,
+    };
+}
+
 /// How a leaf's levels and values look.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
@@ -53,7 +95,8 @@ fn find_slots(
     shape: Shape,
     before: u64,
     rows: RowRange,
-    out: &mut Vec<u8>,
+    wanted: RepLevels,
+    out: &mut ColumnPage,
     budget: &mut Budget,
 ) -> Decoded<Slots> {
     let slots = page.header.values;
@@ -84,24 +127,57 @@ fn find_slots(
         levels.skip(skip)?;
     }
     // The first slot taken is the wanted row's own start, or goes on with a row of an earlier page.
-    let wanted = usize_of(rows.end.saturating_sub(before.saturating_add(begun as u64)));
+    let rows_left = usize_of(rows.end.saturating_sub(before.saturating_add(begun as u64)));
     let mut ahead = levels.clone();
-    let (passed, equal) = ahead.skip_until(slots - skip, 0, wanted.saturating_add(1))?;
-    let take = if equal > wanted { passed - 1 } else { passed };
+    let (passed, equal) = ahead.skip_until(slots - skip, 0, rows_left.saturating_add(1))?;
+    let take = if equal > rows_left {
+        passed - 1
+    } else {
+        passed
+    };
     let counted = begun + equal;
     let total = match page.rows() {
         Some(rows) => rows,
         None => (counted + ahead.skip_counting(slots - skip - passed, 0)?) as u64,
     };
-    budget.take(take)?;
-    let old = out.len();
-    levels.read(take, out, |level| level as u8)?;
-    check(&out[old..], shape.max_rep)?;
+    let is_kept = match wanted {
+        RepLevels::None => false,
+        RepLevels::All => true,
+        RepLevels::Repeats => {
+            let max = u32::from(shape.max_rep);
+            !out.rep_levels.is_empty() || levels.clone().skip_counting(take, max)? > 0
+        }
+    };
+    if is_kept {
+        append_levels(
+            &mut levels,
+            take,
+            shape.max_rep,
+            out.slots,
+            &mut out.rep_levels,
+            budget,
+        )?;
+    }
     Ok(Slots {
         skip,
         take,
         rows: total,
     })
+}
+
+/// `before` slots came from earlier pages; those of them that were not kept read as 0.
+fn append_levels(
+    levels: &mut Hybrid<'_>,
+    take: usize,
+    max: u8,
+    before: usize,
+    out: &mut Vec<u8>,
+    budget: &mut Budget,
+) -> Decoded<()> {
+    budget.take(take + before.saturating_sub(out.len()))?;
+    out.resize(before, 0);
+    levels.read(take, out, |level| level as u8)?;
+    check(out.get(before..).unwrap_or_default(), max)
 }
 
 fn check(levels: &[u8], max: u8) -> Decoded<()> {
@@ -129,13 +205,14 @@ impl ColumnPage {
         shape: Shape,
         before: u64,
         rows: RowRange,
+        wanted: Wanted,
         dictionary: impl Fn() -> Decoded<std::sync::Arc<Dictionary>>,
         budget: &mut Budget,
     ) -> Decoded<u64> {
-        let slots = find_slots(page, shape, before, rows, &mut self.rep_levels, budget)?;
+        let slots = find_slots(page, shape, before, rows, wanted.rep, self, budget)?;
+        let pick = self.append_definitions(page, shape, &slots, wanted.def, budget)?;
         self.slots += slots.take;
-        let pick = self.append_definitions(page, shape, &slots, budget)?;
-        if pick.take == 0 {
+        if pick.take == 0 || !wanted.values {
             return Ok(slots.rows);
         }
         let body = page.values()?;
@@ -166,6 +243,7 @@ impl ColumnPage {
         page: &RawPage,
         shape: Shape,
         slots: &Slots,
+        wanted: DefLevels,
         budget: &mut Budget,
     ) -> Decoded<Pick> {
         if shape.max_def == 0 {
@@ -180,15 +258,22 @@ impl ColumnPage {
         let max = u32::from(shape.max_def);
         let mut levels: Hybrid<'_> = page.def_levels(shape.max_def)?;
         let skip = levels.skip_counting(slots.skip, max)?;
-        budget.take(slots.take)?;
-        let old = self.def_levels.len();
-        levels.read(slots.take, &mut self.def_levels, |level| level as u8)?;
-        let taken = &self.def_levels[old..];
-        check(taken, shape.max_def)?;
-        let take = taken
-            .iter()
-            .filter(|&&level| level == shape.max_def)
-            .count();
+        let take = levels.clone().skip_counting(slots.take, max)?;
+        let is_kept = match wanted {
+            DefLevels::None => false,
+            DefLevels::All => true,
+            DefLevels::Present => take > 0 || !self.def_levels.is_empty(),
+        };
+        if is_kept {
+            append_levels(
+                &mut levels,
+                slots.take,
+                shape.max_def,
+                self.slots,
+                &mut self.def_levels,
+                budget,
+            )?;
+        }
         Ok(Pick { skip, take })
     }
 }

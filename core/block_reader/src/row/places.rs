@@ -119,7 +119,7 @@ pub(super) struct AttributePlaces {
 
 /// An attribute with a leaf of its own.
 #[derive(Clone, Debug)]
-pub(super) struct Named {
+pub(crate) struct Named {
     pub leaf: usize,
     pub attribute: String,
 }
@@ -313,6 +313,18 @@ impl Places {
             within_links: within(Group::Links),
             within_resources: within(Group::Resources),
             needed,
+        }
+    }
+}
+
+impl Places {
+    /// Attributes of a scope with leaves of their own.
+    pub fn named_of(&self, scope: Scope) -> &[Named] {
+        let [resource, span, event] = &self.named;
+        match scope {
+            Scope::Resource => resource,
+            Scope::Span => span,
+            Scope::Event => event,
         }
     }
 }
