@@ -1,5 +1,6 @@
 //! Spans as typed columns, whatever holds them; see README.md.
 
+mod batch;
 mod bitmap;
 mod cells;
 mod chunk;
@@ -10,6 +11,7 @@ mod shape;
 mod strings;
 mod table;
 
+pub use batch::BatchChunk;
 pub use bitmap::Bitmap;
 pub use cells::array_bits;
 pub use cells::{CellKind, Cells, Kinds};
