@@ -66,6 +66,14 @@ impl Strings {
         self.len() == 0
     }
 
+    /// What it takes in memory that nothing else shares: positions only; dictionaries and batches are held by others too.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.0 {
+            Source::None | Source::Batch { .. } | Source::Dictionary(_) => 0,
+            Source::Plain(values) => values.memory_bytes(),
+        }
+    }
+
     /// The string with a number; empty beyond the end.
     #[inline]
     pub fn get(&self, number: u64) -> &[u8] {

@@ -1,0 +1,23 @@
+//! Rows of a row group of a block as a chunk: one read of some leaves after the other, decoded to cells at once.
+
+mod attributes;
+mod children;
+mod chunk;
+mod direct;
+mod error;
+mod layout;
+mod limits;
+mod merge;
+mod named;
+mod owners;
+mod places;
+mod plan;
+mod slots;
+mod source;
+mod stats;
+mod strings;
+mod table;
+
+pub use chunk::GroupChunk;
+pub use error::LoadError;
+pub use plan::plan_rows;
