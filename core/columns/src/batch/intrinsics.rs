@@ -7,7 +7,7 @@ use vivace_model::View;
 use vivace_traceql::Intrinsic;
 
 use super::pause::{Pause, dense, parts};
-use super::text::{hex_texts, id_of};
+use super::text::{HexTexts, id_of};
 use super::traces::TraceFacts;
 use crate::cells::{CellKind, Cells, Kinds};
 use crate::column::Column;
@@ -79,13 +79,12 @@ pub(super) async fn plain<P: AsyncFn()>(
     };
     let (kind, bits) = match intrinsic {
         Intrinsic::TraceId => {
-            let ids: Vec<[u8; 16]> = view.trace_ids().iter().collect();
-            return Some(hex(column, ids.iter().map(<[u8; 16]>::as_slice)));
+            let ids = view.trace_ids();
+            return Some(hex(column, ids.len(), |trace| ids.get(trace), pause).await);
         }
         Intrinsic::LinkTraceId => {
-            let links = 0..link_count(view);
-            let ids = links.map(|link| view.link(link).trace_id());
-            return Some(hex(column, ids));
+            let id = |link| view.link(link).trace_id();
+            return Some(hex(column, link_count(view), id, pause).await);
         }
         Intrinsic::LinkSpanId => {
             let id = |link| last_8(view.link(link).span_id());
@@ -178,11 +177,22 @@ fn last_8(id: &[u8]) -> u64 {
         .fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn hex<'i>(column: &Column, ids: impl Iterator<Item = &'i [u8]>) -> (Cells, usize) {
-    let texts = hex_texts(ids);
-    let bits = (0..texts.len() as u64).collect();
-    let memory = texts.iter().map(|text| text.len() + 4).sum();
+async fn hex<I: AsRef<[u8]>, P: AsyncFn()>(
+    column: &Column,
+    len: usize,
+    id: impl Fn(usize) -> I,
+    pause: &mut Pause<P>,
+) -> (Cells, usize) {
+    let mut texts = HexTexts::default();
+    for part in parts(len) {
+        let count = part.len();
+        part.for_each(|number| texts.push(id(number).as_ref()));
+        pause.after(count).await;
+    }
+    let texts = texts.finish();
+    let memory = texts.iter().map(|text| text.len() + size_of::<u32>()).sum();
     let strings = Strings::of_values(Arc::new(texts));
+    let bits = (0..len as u64).collect();
     (cells(column, CellKind::String, bits, strings), memory)
 }
 

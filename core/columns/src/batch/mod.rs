@@ -93,6 +93,7 @@ impl<P: AsyncFn()> BatchChunk<P> {
         let facts = self.facts.as_deref().unwrap_or_default();
         for column in columns {
             let cells = intrinsics::of_traces(facts, &self.strings, column);
+            self.pause.after(cells.len()).await;
             self.columns.insert((*column).clone(), cells);
         }
     }
@@ -182,6 +183,7 @@ impl<P: AsyncFn()> Chunk for BatchChunk<P> {
         if self.events.is_none() {
             let starts = self.batch.view().event_starts().iter().collect();
             self.events = Some(Members { starts });
+            self.pause.after(self.shape.spans() as usize).await;
         }
         Ok(())
     }
@@ -194,6 +196,7 @@ impl<P: AsyncFn()> Chunk for BatchChunk<P> {
         if self.links.is_none() {
             let starts = self.batch.view().link_starts().iter().collect();
             self.links = Some(Members { starts });
+            self.pause.after(self.shape.spans() as usize).await;
         }
         Ok(())
     }
@@ -206,6 +209,7 @@ impl<P: AsyncFn()> Chunk for BatchChunk<P> {
         if self.trace_ids.is_none() {
             let ids = self.batch.view().trace_ids().iter().map(TraceId).collect();
             self.trace_ids = Some(ids);
+            self.pause.after(self.shape.traces() as usize).await;
         }
         Ok(())
     }

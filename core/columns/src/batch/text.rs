@@ -38,27 +38,35 @@ pub(super) fn id_of(view: &View<'_>, text: &str) -> u32 {
 }
 
 /// Lower-case hex of ids without leading zeros.
-pub(super) fn hex_texts<'i>(ids: impl Iterator<Item = &'i [u8]>) -> ByteArrays {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |number: u8| DIGITS.get(usize::from(number)).copied().unwrap_or(b'0');
-    let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(ids.size_hint().0));
-    for id in ids {
-        let start = text.len();
+#[derive(Default)]
+pub(super) struct HexTexts {
+    text: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl HexTexts {
+    pub(super) fn push(&mut self, id: &[u8]) {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let start = self.text.len();
         for byte in id {
             for number in [byte >> 4, byte & 15] {
-                if number != 0 || text.len() > start {
-                    text.push(digit(number));
+                if number != 0 || self.text.len() > start {
+                    let digit = DIGITS.get(usize::from(number));
+                    self.text.push(digit.copied().unwrap_or_default());
                 }
             }
         }
-        ends.push(text.len());
+        self.ends.push(self.text.len());
     }
-    let mut start = 0;
-    let texts = ends.into_iter().map(|end| {
-        let range = std::mem::replace(&mut start, end)..end;
-        text.get(range).unwrap_or_default()
-    });
-    texts.collect()
+
+    pub(super) fn finish(&self) -> ByteArrays {
+        let mut start = 0;
+        let texts = self.ends.iter().map(|end| {
+            let range = std::mem::replace(&mut start, *end)..*end;
+            self.text.get(range).unwrap_or_default()
+        });
+        texts.collect()
+    }
 }
 
 #[cfg(test)]
@@ -68,7 +76,9 @@ mod tests {
     #[test]
     fn hex_has_no_leading_zeros() {
         let ids: [&[u8]; 5] = [&[0, 1, 0xab], &[], &[0, 0], &[0x10], &[0xff; 20]];
-        let texts = hex_texts(ids.into_iter());
+        let mut texts = HexTexts::default();
+        ids.iter().for_each(|id| texts.push(id));
+        let texts = texts.finish();
         let texts: Vec<_> = texts.iter().map(<[u8]>::to_vec).collect();
         let long = "f".repeat(40);
         let expected = ["1ab", "", "", "10", &long];
