@@ -4,7 +4,7 @@
 mod support;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use support::{Memory, conformance, now, written};
+use support::{Memory, conformance, load, now, written};
 use uuid::Uuid;
 use vivace_block::Format;
 use vivace_block_reader::OpenBlock;
@@ -20,6 +20,11 @@ fn blocks() -> Vec<(String, vivace_block::BlockMeta, bytes::Bytes)> {
     let options = Options::new(Format::VParquet5, "tenant", Uuid::nil());
     let (built, data) = written::write(&conformance::batches(), &options);
     out.push(("ours vParquet5".to_owned(), built.meta, data));
+    for spans in [100_000, 350_000] {
+        let (built, data) = written::write(&[load::batch(1, spans)], &options);
+        let megabytes = built.meta.size / 1_000_000;
+        out.push((format!("ours of {megabytes} MB"), built.meta, data));
+    }
     out
 }
 
@@ -78,8 +83,9 @@ fn find(criterion: &mut Criterion) {
                 spans
             });
         });
-        let (began, rounds) = (cpu_nanos(), ids.len());
-        for (id, _) in &ids {
+        let some = || ids.iter().step_by(ids.len() / 1_000);
+        let (began, rounds) = (cpu_nanos(), some().count());
+        for (id, _) in some() {
             now(block.find_trace(*id, &file, async || {}))
                 .unwrap()
                 .unwrap();

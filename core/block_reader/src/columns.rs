@@ -8,6 +8,7 @@ use crate::chunk::{ColumnReader, wanted};
 use crate::error::{Corrupt, Malformed, ReadError};
 use crate::fetch::Fetched;
 use crate::open::{OpenBlock, RowGroup};
+use crate::page::ColumnPage;
 use crate::ranges::Ranges;
 use crate::row::{RowColumn, RowColumns};
 use crate::values::{Budget, Values};
@@ -57,14 +58,14 @@ impl OpenBlock {
     pub(crate) fn wanted_of_rows(&self, group: &RowGroup, rows: Range<u32>) -> Vec<Range<u64>> {
         let mut out = Vec::new();
         for (&needed, chunk) in self.places.needed.iter().zip(&group.chunks) {
-            if needed {
+            if needed && !chunk.all_null {
                 wanted(group, chunk, &rows, &mut out);
             }
         }
         out
     }
 
-    /// All columns that whole traces need.
+    /// All columns that whole traces need. Chunks without any value are not looked at.
     pub(crate) async fn read_rows(
         &self,
         group: &RowGroup,
@@ -75,10 +76,20 @@ impl OpenBlock {
     ) -> Result<RowColumns, Corrupt> {
         let mut columns = Vec::with_capacity(self.leaves.len());
         for (leaf, &needed) in self.places.needed.iter().enumerate() {
-            columns.push(match needed {
-                true => Some(self.row_column(group, leaf, rows.clone(), fetched, budget)?),
-                false => None,
+            let absent = group.chunks.get(leaf).filter(|chunk| chunk.all_null);
+            columns.push(match (needed, absent, self.leaves.get(leaf)) {
+                (true, Some(chunk), Some(leaf)) => Some(RowColumn {
+                    page: ColumnPage::new(leaf.shape()),
+                    dictionary: None,
+                    offset: chunk.start,
+                    is_absent: true,
+                }),
+                (true, ..) => Some(self.row_column(group, leaf, rows.clone(), fetched, budget)?),
+                (false, ..) => None,
             });
+            if absent.is_some() {
+                continue;
+            }
             pause().await;
         }
         Ok(columns)
@@ -105,6 +116,7 @@ impl OpenBlock {
             page,
             dictionary,
             offset,
+            is_absent: false,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::error::{Malformed, ReadError};
-use crate::limits::{MAX_GAP_BYTES, MAX_JOINED_BYTES};
+use crate::limits::{MAX_JOINED_BYTES, REQUEST_BYTES};
 use crate::ranges::Ranges;
 use crate::thrift::Decoded;
 
@@ -19,7 +19,15 @@ pub struct Fetched {
     pub(crate) requests: u32,
 }
 
-/// Ranges that cover the given ones, joined when they lie near each other. Empty ones are left out.
+/// What reading ranges costs, in bytes: those that come, and [`REQUEST_BYTES`] for each request.
+pub(crate) fn cost(ranges: Vec<Range<u64>>) -> u64 {
+    let joined = join(ranges);
+    let bytes = joined.iter().map(|range| range.end - range.start);
+    bytes.fold(0, |cost, bytes| cost + bytes + REQUEST_BYTES)
+}
+
+/// Ranges that cover the given ones, joined when a request would cost more than what lies between. Empty ones are left
+/// out.
 fn join(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     ranges.retain(|range| range.start < range.end);
     ranges.sort_by_key(|range| range.start);
@@ -27,7 +35,7 @@ fn join(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     for range in ranges {
         match joined.last_mut() {
             Some(last)
-                if range.start <= last.end.saturating_add(MAX_GAP_BYTES)
+                if range.start <= last.end.saturating_add(REQUEST_BYTES)
                     && (range.end <= last.end || range.end - last.start <= MAX_JOINED_BYTES) =>
             {
                 last.end = last.end.max(range.end);

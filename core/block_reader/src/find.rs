@@ -6,8 +6,8 @@ use vivace_model::{SpanBatch, TraceId};
 
 use crate::chunk::wanted;
 use crate::error::{Corrupt, ReadError};
-use crate::fetch::Fetched;
-use crate::limits::WHOLE_ROW_GROUP_BYTES;
+use crate::fetch::{Fetched, cost};
+use crate::limits::REQUEST_BYTES;
 use crate::open::{OpenBlock, RowGroup};
 use crate::ranges::Ranges;
 use crate::row::Assembler;
@@ -27,8 +27,9 @@ const TRACE_ID: usize = 0;
 impl OpenBlock {
     /// The trace with this id. Ask the bloom filter first: this one reads.
     ///
-    /// Small row groups are read whole, in one request. Of others the ids are read first, then the pages that hold the
-    /// row, joined where they lie near each other. A row without spans is no trace.
+    /// The page index says in which page the id must be. Where that leaves few rows, their ids and what else they have are
+    /// read in one step; otherwise the ids first, then the pages that hold the row. Ranges that lie near each other are
+    /// joined. A row without spans is no trace.
     pub async fn find_trace<R: Ranges>(
         &self,
         id: TraceId,
@@ -42,7 +43,7 @@ impl OpenBlock {
                 continue;
             }
             let mut fetched = Fetched::default();
-            let first = first_ranges(group, &candidates);
+            let first = self.first_ranges(group, &candidates);
             fetched.fetch(&self.file, ranges, first).await?;
             let row = self.find_row(group, id, &candidates, &fetched);
             let row = row.map_err(|corrupt| self.corrupt(corrupt))?;
@@ -73,6 +74,27 @@ impl OpenBlock {
         ReadError::Corrupt {
             file: self.file.clone(),
             corrupt,
+        }
+    }
+
+    /// What is read before the row is known: all that the candidates have, or their ids only if that and waiting for
+    /// a second step costs less.
+    fn first_ranges(&self, group: &RowGroup, candidates: &[Range<u32>]) -> Vec<Range<u64>> {
+        let (mut all, mut ids) = (Vec::new(), Vec::new());
+        for rows in candidates {
+            all.extend(self.wanted_of_rows(group, rows.clone()));
+            if let Some(chunk) = group.chunks.get(TRACE_ID) {
+                wanted(group, chunk, rows, &mut ids);
+            }
+        }
+        // One row for another: where it will be is not known yet.
+        let row = candidates.first().map_or(0, |rows| rows.start);
+        let one = self.wanted_of_rows(group, row..row + 1);
+        let in_two = cost(ids.clone()) + REQUEST_BYTES + cost(one);
+        if cost(all.clone()) <= in_two {
+            all
+        } else {
+            ids
         }
     }
 
@@ -110,21 +132,6 @@ impl OpenBlock {
         assembler.finish()?;
         Ok(batch)
     }
-}
-
-/// What is read before the row is known.
-fn first_ranges(group: &RowGroup, candidates: &[Range<u32>]) -> Vec<Range<u64>> {
-    let whole = group.range();
-    if whole.end - whole.start <= WHOLE_ROW_GROUP_BYTES {
-        return Vec::from([whole]);
-    }
-    let mut ids = Vec::new();
-    if let Some(chunk) = group.chunks.get(TRACE_ID) {
-        for rows in candidates {
-            wanted(group, chunk, rows, &mut ids);
-        }
-    }
-    ids
 }
 
 /// The rows among which the trace may be, by the pages of `TraceID`.

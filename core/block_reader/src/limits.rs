@@ -21,9 +21,15 @@ pub const MAX_FOOTER_KEYS: usize = 1024;
 /// How deep a Thrift value may be nested.
 pub const MAX_THRIFT_DEPTH: usize = 16;
 
-/// What the first read of the tail takes beyond the footer, in the hope of the page indexes. They are there for small
-/// blocks; a large block needs a second read.
+/// What the first read of the tail takes beyond the footer, in the hope of the page indexes, whatever the block's size.
 pub const TAIL_EXTRA_BYTES: u64 = 64 << 10;
+
+/// Besides, a byte for as many bytes of the block: page indexes grow with the pages. Our own take a 250th to a 700th,
+/// Tempo's less; what is read too much of a large block is paid for by the second request that most don't need.
+pub const TAIL_SHARE: u64 = 192;
+
+/// The first read of the tail takes no more than this beyond the footer: more would cost what a second request does.
+pub const MAX_TAIL_EXTRA_BYTES: u64 = REQUEST_BYTES;
 
 /// What the first read of the tail takes when the meta does not know how long the footer is.
 pub const UNKNOWN_FOOTER_BYTES: u64 = 128 << 10;
@@ -43,14 +49,13 @@ pub const MAX_PAGE_LEVELS: usize = 1 << 26;
 /// What one trace may take in memory, counting each level slot and value.
 pub const MAX_TRACE_BYTES: usize = 512 << 20;
 
-/// A row group of at most this size is read whole: one request costs less than what is saved by reading parts.
-pub const WHOLE_ROW_GROUP_BYTES: u64 = 4 << 20;
+/// What a request costs, in bytes that could be read in its place. The first byte comes from S3 after 10 to 30 ms, the
+/// others at 50 to 100 MB/s: that is 0.5 to 3 MB. The lower half, as the requests of one step are under way at the same
+/// time. Ranges with at most this much between them are read as one.
+pub const REQUEST_BYTES: u64 = 2 << 20;
 
-/// Ranges with at most this much between them are read as one.
-pub const MAX_GAP_BYTES: u64 = 512 << 10;
-
-/// How large one read gets by joining ranges.
-pub const MAX_JOINED_BYTES: u64 = 16 << 20;
+/// How large one read gets by joining ranges. From there on parts that are read at the same time are there sooner.
+pub const MAX_JOINED_BYTES: u64 = 24 << 20;
 
 /// Going through all traces: a row group of at most this size is read whole, of a larger one the pages in question.
 pub const MAX_TRACES_READ_BYTES: u64 = 32 << 20;

@@ -6,9 +6,13 @@ use parquet::basic::Encoding;
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
 };
-use support::{Memory, conformance, now, rewrite};
+use support::{Memory, conformance, load, now, rewrite, written};
+use uuid::Uuid;
+use vivace_block::Format;
 use vivace_block::schema::Physical;
 use vivace_block_reader::OpenBlock;
+use vivace_block_reader::limits::REQUEST_BYTES;
+use vivace_block_writer::Options;
 use vivace_model::SpanBatch;
 
 fn all(block: &OpenBlock, file: &Memory) -> Vec<SpanBatch> {
@@ -103,36 +107,45 @@ fn same(a: &[SpanBatch], b: &[SpanBatch]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.as_bytes() == b.as_bytes())
 }
 
-/// A row group that is too large to be read whole: ids first, then the pages of the row.
+/// A row group of which not all is read: with bounds of the ids in one step, without them the ids first.
 #[test]
 fn parts_of_a_large_row_group() {
-    let Some((meta, data)) = conformance::block("vParquet5") else {
-        return;
-    };
+    let options = Options::new(Format::VParquet5, "tenant", Uuid::nil());
+    let (built, data) = written::write(&[load::batch(7, 60_000)], &options);
     let file = Memory::new(data.clone());
-    let block = now(OpenBlock::open(&meta, &file)).unwrap();
+    let block = now(OpenBlock::open(&built.meta, &file)).unwrap();
     let expected = all(&block, &file);
     let columns = rewrite::columns(&block, &file);
-    let properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_data_page_size_limit(20_000)
-        .set_write_batch_size(500);
-    let properties = encode(&block, properties, |_| Encoding::PLAIN).build();
-    let (meta, data) = rewrite::write(&meta, &data, &columns, properties, 1);
-    let file = Memory::new(data);
-    let block = now(OpenBlock::open(&meta, &file)).unwrap();
-    let whole = block.row_groups()[0].range();
-    assert!(whole.end - whole.start > vivace_block_reader::limits::WHOLE_ROW_GROUP_BYTES);
-    for batch in expected.iter().step_by(31) {
-        let id = batch.view().trace_run(0).0;
-        file.requests.set(0);
-        let found = now(block.find_trace(id, &file, async || {}))
-            .unwrap()
-            .unwrap();
-        assert_eq!(found.batch.as_bytes(), batch.as_bytes(), "{id}");
-        assert_eq!(found.requests, file.requests.get());
-        assert!((2..=20).contains(&found.requests), "{}", found.requests);
-        assert!(found.bytes_read < whole.end - whole.start);
+    for statistics in [EnabledStatistics::Page, EnabledStatistics::Chunk] {
+        let properties = WriterProperties::builder()
+            .set_writer_version(WriterVersion::PARQUET_2_0)
+            .set_data_page_size_limit(20_000)
+            .set_write_batch_size(500)
+            .set_statistics_enabled(statistics);
+        let properties = encode(&block, properties, |_| Encoding::PLAIN).build();
+        let (meta, data) = rewrite::write(&built.meta, &data, &columns, properties, 1);
+        let file = Memory::new(data);
+        let block = now(OpenBlock::open(&meta, &file)).unwrap();
+        let whole = block.row_groups()[0].range();
+        let whole = whole.end - whole.start;
+        assert!(whole > 8 * REQUEST_BYTES, "{whole}");
+        for batch in expected.iter().step_by(531) {
+            let id = batch.view().trace_run(0).0;
+            file.requests.set(0);
+            let steps = file.steps.get();
+            let found = now(block.find_trace(id, &file, async || {}))
+                .unwrap()
+                .unwrap();
+            assert_eq!(found.batch.as_bytes(), batch.as_bytes(), "{id}");
+            assert_eq!(found.requests, file.requests.get());
+            let expected = match statistics {
+                EnabledStatistics::Page => 1,
+                _ => 2,
+            };
+            assert_eq!(file.steps.get() - steps, expected);
+            assert!((2..=12).contains(&found.requests), "{}", found.requests);
+            assert!(found.bytes_read < whole / 2, "{}", found.bytes_read);
+        }
+        assert!(same(&expected, &all(&block, &file)));
     }
-    assert!(same(&expected, &all(&block, &file)));
 }

@@ -13,6 +13,7 @@ use vivace_block::schema::Physical;
 use vivace_model::TraceId;
 
 use super::leaves::Leaf;
+use super::nulls::{self, NullChunks};
 use crate::error::{Corrupt, Malformed};
 use crate::limits::{MAX_CHUNKS, MAX_FOOTER_KEYS, MAX_ROW_GROUPS, MAX_SCHEMA_NODES};
 use crate::page::Codec;
@@ -24,6 +25,7 @@ pub(super) struct ChunkAt {
     pub start: u64,
     pub bytes: u64,
     pub slots: u64,
+    pub all_null: bool,
     pub offset_index: Option<Range<u64>>,
     pub column_index: Option<Range<u64>>,
 }
@@ -61,9 +63,11 @@ impl Footer {
     }
 }
 
-/// Counts what the parser would reserve memory for, or recurse into, and finds lengths and types that can't be.
-fn screen(bytes: &[u8]) -> Decoded<()> {
+/// Counts what the parser would reserve memory for, or recurse into, and finds lengths and types that can't be. Returns
+/// which chunks have no value.
+fn screen(bytes: &[u8]) -> Decoded<NullChunks> {
     let mut thrift = Thrift::new(bytes);
+    let mut null_chunks = Vec::new();
     let mut last = 0;
     while let Some(field) = thrift.field(&mut last)? {
         let most = match field.of(kind::LIST) {
@@ -80,14 +84,16 @@ fn screen(bytes: &[u8]) -> Decoded<()> {
                 field.id
             )));
         }
-        thrift.skip(field.kind)?;
+        match field.of(kind::LIST) {
+            4 => null_chunks = nulls::of_groups(&mut thrift)?,
+            _ => thrift.skip(field.kind)?,
+        }
     }
-    Ok(())
+    Ok(null_chunks)
 }
 
-/// The footer's metadata by the `parquet` crate.
+/// The footer's metadata by the `parquet` crate. Screen the bytes first.
 fn metadata(bytes: &[u8]) -> Decoded<ParquetMetaData> {
-    screen(bytes)?;
     let mut options = ParquetMetaDataOptions::new();
     // Statistics of the first leaf, `TraceID`, help to find row groups. Of the others there may be megabytes.
     options.set_column_stats_policy(ParquetStatisticsPolicy::skip_except(&[0]));
@@ -112,6 +118,7 @@ pub(super) fn parse(
     is_exact: bool,
     offset: u64,
 ) -> Result<Footer, Corrupt> {
+    let null_chunks = screen(bytes).map_err(|error| error.at(offset))?;
     let metadata = metadata(bytes).map_err(|error| error.at(offset))?;
     let positions = positions(&metadata, expected, is_exact).map_err(|error| error.at(offset))?;
     let groups = metadata.row_groups();
@@ -120,7 +127,11 @@ pub(super) fn parse(
         return Err(Malformed::new(reason).at(offset));
     }
     let mut out = Vec::with_capacity(groups.len());
-    for group in groups {
+    for (number, group) in groups.iter().enumerate() {
+        let all_null = |position: usize| {
+            let chunks = null_chunks.get(number);
+            chunks.and_then(|chunks| chunks.get(position)).copied() == Some(true)
+        };
         let rows = u32::try_from(group.num_rows()).map_err(|_| {
             Malformed::new(format!("a row group of {} rows", group.num_rows())).at(offset)
         })?;
@@ -130,7 +141,7 @@ pub(super) fn parse(
                 .columns()
                 .get(position)
                 .ok_or_else(|| Malformed::new("a row group without it"))
-                .and_then(|chunk| chunk_at(chunk, offset))
+                .and_then(|chunk| chunk_at(chunk, all_null(position), offset))
                 .map_err(|error| error.in_column(&leaf.path, offset))?;
             chunks.push(chunk);
         }
@@ -207,7 +218,7 @@ fn physical(kind: Type) -> Option<Physical> {
 }
 
 /// `end` is where the footer begins.
-fn chunk_at(chunk: &ColumnChunkMetaData, end: u64) -> Decoded<ChunkAt> {
+fn chunk_at(chunk: &ColumnChunkMetaData, all_null: bool, end: u64) -> Decoded<ChunkAt> {
     let codec = match chunk.compression() {
         Compression::UNCOMPRESSED => Codec::None,
         Compression::SNAPPY => Codec::Snappy,
@@ -248,6 +259,7 @@ fn chunk_at(chunk: &ColumnChunkMetaData, end: u64) -> Decoded<ChunkAt> {
         start,
         bytes,
         slots: number(chunk.num_values())?,
+        all_null,
         offset_index: index(chunk.offset_index_offset(), chunk.offset_index_length())?,
         column_index: index(chunk.column_index_offset(), chunk.column_index_length())?,
     })

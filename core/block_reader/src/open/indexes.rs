@@ -38,6 +38,7 @@ pub(super) fn build(
                 start: chunk.start,
                 bytes: chunk.bytes,
                 slots: chunk.slots,
+                all_null: chunk.all_null,
                 pages: first as u32..pages.len() as u32,
                 column_index: chunk.column_index.clone(),
             });

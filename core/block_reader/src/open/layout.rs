@@ -25,6 +25,8 @@ pub struct Chunk {
     pub bytes: u64,
     /// Level slots.
     pub slots: u64,
+    /// None of them has a value, by the statistics of the footer: it can be done without reading the chunk.
+    pub all_null: bool,
     /// Data pages in `RowGroup::pages`; empty when the file has no offset index for it.
     pub(crate) pages: Range<u32>,
     /// Where the column index is, for those who want the bounds of pages.

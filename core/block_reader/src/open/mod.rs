@@ -4,6 +4,7 @@ mod footer;
 mod indexes;
 mod layout;
 mod leaves;
+mod nulls;
 mod version3;
 
 use std::ops::Range;
@@ -16,7 +17,8 @@ use vivace_model::TraceId;
 use crate::error::{Corrupt, Malformed, ReadError};
 use crate::fetch::Fetched;
 use crate::limits::{
-    MAX_FOOTER_BYTES, MAX_PAGE_INDEX_BYTES, TAIL_EXTRA_BYTES, UNKNOWN_FOOTER_BYTES,
+    MAX_FOOTER_BYTES, MAX_PAGE_INDEX_BYTES, MAX_TAIL_EXTRA_BYTES, TAIL_EXTRA_BYTES, TAIL_SHARE,
+    UNKNOWN_FOOTER_BYTES,
 };
 use crate::ranges::Ranges;
 use crate::row::Places;
@@ -42,7 +44,8 @@ pub struct OpenBlock {
 }
 
 impl OpenBlock {
-    /// Reads the footer and the page indexes: one request, or two when the indexes are not near the footer.
+    /// Reads the footer and the page indexes: one request, or two when the indexes are larger
+    /// than the meta lets expect.
     pub async fn open<R: Ranges>(
         meta: &BlockMeta,
         ranges: &R,
@@ -58,11 +61,7 @@ impl OpenBlock {
         })?;
         let size = meta.size;
         let mut fetched = Fetched::default();
-        let guess = match u64::from(meta.footer_size) {
-            0 => UNKNOWN_FOOTER_BYTES,
-            len => len.min(MAX_FOOTER_BYTES) + TAIL_EXTRA_BYTES,
-        };
-        let tail = size.saturating_sub(TRAILER_BYTES + guess)..size;
+        let tail = size.saturating_sub(tail_bytes(meta))..size;
         fetched.fetch(&file, ranges, vec![tail]).await?;
         let place = footer_range(&fetched, size).map_err(corrupt)?;
         fetched.fetch(&file, ranges, vec![place.clone()]).await?;
@@ -153,6 +152,16 @@ impl OpenBlock {
             }
         }
     }
+}
+
+/// What the first read takes of the end of the file: enough for the footer and, most likely, the page indexes before it.
+fn tail_bytes(meta: &BlockMeta) -> u64 {
+    let footer = match u64::from(meta.footer_size) {
+        0 => UNKNOWN_FOOTER_BYTES,
+        len => len.min(MAX_FOOTER_BYTES),
+    };
+    let indexes = TAIL_EXTRA_BYTES + meta.size / TAIL_SHARE;
+    TRAILER_BYTES + footer + indexes.min(MAX_TAIL_EXTRA_BYTES)
 }
 
 fn get(fetched: &Fetched, range: Range<u64>) -> Result<Bytes, Corrupt> {

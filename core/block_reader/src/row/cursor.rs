@@ -56,6 +56,9 @@ impl<'a> Cursor<'a> {
     /// Takes a slot that must have this repetition level. Its value's index, when there is one.
     #[inline]
     pub fn slot(&mut self, rep: u8) -> Result<Option<usize>, Corrupt> {
+        if self.column.is_absent {
+            return Ok(None);
+        }
         if self.rep() != Some(rep) {
             return Err(self.corrupt("its levels don't agree with those of the columns beside it"));
         }

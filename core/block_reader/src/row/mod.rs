@@ -23,6 +23,8 @@ pub(crate) struct RowColumn {
     pub dictionary: Option<Arc<Dictionary>>,
     /// Where the chunk begins, for messages.
     pub offset: u64,
+    /// The chunk has no value at all: each slot is null, and none was read.
+    pub is_absent: bool,
 }
 
 /// By leaf; None where the leaf is not needed for a trace.

@@ -3,6 +3,7 @@
 
 pub mod canonical;
 pub mod conformance;
+pub mod load;
 pub mod random;
 pub mod rewrite;
 pub mod written;
@@ -20,6 +21,8 @@ use vivace_block_reader::Ranges;
 pub struct Memory {
     pub bytes: Bytes,
     pub requests: Cell<u32>,
+    /// Times that something was asked for, however many requests at once.
+    pub steps: Cell<u32>,
     pub bytes_read: Cell<u64>,
 }
 
@@ -28,8 +31,19 @@ impl Memory {
         Self {
             bytes: bytes.into(),
             requests: Cell::new(0),
+            steps: Cell::new(0),
             bytes_read: Cell::new(0),
         }
+    }
+}
+
+impl Memory {
+    fn slice(&self, range: Range<u64>) -> Bytes {
+        self.requests.set(self.requests.get() + 1);
+        let len = self.bytes.len() as u64;
+        let (start, end) = (range.start.min(len), range.end.min(len));
+        self.bytes_read.set(self.bytes_read.get() + end - start);
+        self.bytes.slice(start as usize..end as usize)
     }
 }
 
@@ -37,11 +51,16 @@ impl Ranges for Memory {
     type Error = Infallible;
 
     async fn read(&self, range: Range<u64>) -> Result<Bytes, Infallible> {
-        self.requests.set(self.requests.get() + 1);
-        let len = self.bytes.len() as u64;
-        let (start, end) = (range.start.min(len), range.end.min(len));
-        self.bytes_read.set(self.bytes_read.get() + end - start);
-        Ok(self.bytes.slice(start as usize..end as usize))
+        self.steps.set(self.steps.get() + 1);
+        Ok(self.slice(range))
+    }
+
+    async fn read_many(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>, Infallible> {
+        self.steps.set(self.steps.get() + 1);
+        Ok(ranges
+            .iter()
+            .map(|range| self.slice(range.clone()))
+            .collect())
     }
 }
 

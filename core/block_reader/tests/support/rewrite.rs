@@ -9,7 +9,7 @@ use parquet::file::metadata::ParquetMetaDataReader;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use vivace_block::BlockMeta;
-use vivace_block_reader::{Budget, ColumnPage, Dictionary, Fetched, OpenBlock, Values};
+use vivace_block_reader::{Budget, ColumnPage, Fetched, OpenBlock, Values};
 
 use super::{Memory, now};
 
@@ -36,13 +36,7 @@ pub fn columns(block: &OpenBlock, file: &Memory) -> Vec<Column> {
                 .read(rows.clone(), &mut Budget::new(1 << 30))
                 .unwrap();
             let values = match (&levels.values, reader.dictionary().unwrap().as_deref()) {
-                (Values::Codes(codes), Some(Dictionary::Bytes(dictionary))) => {
-                    let mut bytes = Vec::new();
-                    for &code in codes {
-                        bytes.push(dictionary.get(code).unwrap().to_vec());
-                    }
-                    Values::Bytes(bytes.into_iter().collect())
-                }
+                (Values::Codes(codes), Some(dictionary)) => dictionary.resolve(codes).unwrap(),
                 (values, _) => values.clone(),
             };
             Column { levels, values }
