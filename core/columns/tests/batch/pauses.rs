@@ -16,7 +16,7 @@ fn spans() -> Vec<Span> {
     let span = |number: u32| Span {
         trace_id: u128::from(number / 10 + 1).to_be_bytes(),
         span_id: u64::from(number + 1).to_be_bytes(),
-        parent: (number % 10 != 0).then(|| u64::from(number).to_be_bytes()),
+        parent: (!number.is_multiple_of(10)).then(|| u64::from(number).to_be_bytes()),
         name: "n".to_owned(),
         kind: 1,
         start: 1,
