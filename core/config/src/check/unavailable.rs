@@ -2,7 +2,7 @@
 
 use super::warnings::Warning;
 use crate::blocks::live_store::LiveStore;
-use crate::blocks::object_stores::StoreKind;
+use crate::blocks::object_stores::{GcsStore, S3Store, StoreKind};
 use crate::blocks::receivers::{OtlpReceiver, Receiver, ReceiverTls};
 use crate::blocks::root::Config;
 use crate::blocks::server::Server;
@@ -78,12 +78,46 @@ fn queries(config: &Config, add: &mut impl FnMut(&str, &str)) {
     }
 }
 
+/// Parts of uploads that stores take, and that fit memory. The storage clamps to the same.
+const PART_BYTES: std::ops::RangeInclusive<u64> = 5 << 20..=256 << 20;
+
 /// Keys of stores that the client library cannot express.
 fn store(trace: &TraceStorage, add: &mut impl FnMut(&str, &str)) {
-    if trace.backend != StoreKind::S3 {
+    match trace.backend {
+        StoreKind::S3 => s3(&trace.s3, add),
+        StoreKind::Gcs => gcs(&trace.gcs, add),
+        _ => {}
+    }
+}
+
+/// An emulator is written to by its JSON interface, which gets the content of objects only.
+fn gcs(gcs: &GcsStore, add: &mut impl FnMut(&str, &str)) {
+    if !gcs.insecure || gcs.endpoint.is_empty() {
         return;
     }
-    let s3 = &trace.s3;
+    for (is_set, key) in [
+        (!gcs.object_metadata.is_empty(), "object_metadata"),
+        (!gcs.object_cache_control.is_empty(), "object_cache_control"),
+    ] {
+        if is_set {
+            add(
+                &format!("storage.trace.gcs.{key} with an emulator (insecure and an endpoint)"),
+                "objects are written without it",
+            );
+        }
+    }
+}
+
+fn s3(s3: &S3Store, add: &mut impl FnMut(&str, &str)) {
+    // 0 leaves the choice to us.
+    if s3.part_size != 0 && !PART_BYTES.contains(&s3.part_size) {
+        let then = match s3.part_size < *PART_BYTES.start() {
+            true => "parts have 5 MiB, the least that stores take",
+            false => "parts have 256 MiB, the most that is held in memory",
+        };
+        let what = format!("storage.trace.s3.part_size of {} bytes", s3.part_size);
+        add(&what, then);
+    }
     for (is_set, key, then) in [
         (
             s3.signature_v2,
@@ -211,5 +245,67 @@ fn otlp_tls(path: &str, otlp: &OtlpReceiver, add: &mut impl FnMut(&str, &str)) {
                 add(&format!("{path}.protocols.{protocol}.tls.{key}"), then);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warnings(change: impl FnOnce(&mut TraceStorage)) -> Vec<String> {
+        let mut config = Config::default();
+        change(&mut config.storage.trace);
+        let mut out = Vec::new();
+        unavailable(&config, &mut out);
+        out.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn parts_of_uploads() {
+        let of = |backend, part_size| {
+            warnings(|trace| {
+                trace.backend = backend;
+                trace.s3.part_size = part_size;
+            })
+        };
+        for bytes in [0, 5 << 20, 64 << 20, 256 << 20] {
+            assert!(of(StoreKind::S3, bytes).is_empty(), "{bytes}");
+        }
+        for (bytes, then) in [
+            (1, "parts have 5 MiB"),
+            ((5 << 20) - 1, "parts have 5 MiB"),
+            ((256 << 20) + 1, "parts have 256 MiB"),
+            (u64::MAX, "parts have 256 MiB"),
+        ] {
+            let [warning] = &of(StoreKind::S3, bytes)[..] else {
+                panic!("one warning of {bytes}");
+            };
+            let what = format!("storage.trace.s3.part_size of {bytes} bytes is configured");
+            assert!(
+                warning.starts_with(&what) && warning.contains(then),
+                "{warning}"
+            );
+            assert!(of(StoreKind::Gcs, bytes).is_empty());
+        }
+    }
+
+    #[test]
+    fn metadata_of_objects_in_an_emulator() {
+        let of = |backend, insecure, endpoint: &str| {
+            warnings(|trace| {
+                trace.backend = backend;
+                trace.gcs.insecure = insecure;
+                trace.gcs.endpoint = endpoint.to_owned();
+                trace.gcs.object_cache_control = "no-cache".to_owned();
+                trace.gcs.object_metadata = [("a".to_owned(), "b".to_owned())].into();
+            })
+        };
+        let warnings = of(StoreKind::Gcs, true, "gcs:4443");
+        assert_eq!(warnings.len(), 2, "{warnings:?}");
+        assert!(warnings[0].starts_with("storage.trace.gcs.object_metadata with an emulator"));
+        assert!(warnings[1].starts_with("storage.trace.gcs.object_cache_control with an emulator"));
+        assert!(of(StoreKind::Gcs, false, "gcs:4443").is_empty());
+        assert!(of(StoreKind::Gcs, true, "").is_empty());
+        assert!(of(StoreKind::S3, true, "gcs:4443").is_empty());
     }
 }
