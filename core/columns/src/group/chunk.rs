@@ -264,21 +264,18 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         };
         let mut cells: Option<Cells> = None;
         for &leaf in named {
-            let data = self
-                .source
-                .read(leaf, extent.rows.clone(), named::WANTED)
-                .await?;
-            let slots = data.page.slots;
-            let levels = self
-                .source
-                .leaf(leaf)
-                .map(|leaf| (leaf.max_rep, leaf.max_def));
+            let levels = self.source.leaf(leaf);
+            let levels = levels.map_or((0, 0), |leaf| (leaf.max_rep, leaf.max_def));
             let owner_def = match extent.level {
                 Level::Resource => 1,
                 Level::Event => 4,
                 _ => 3,
             };
-            let own = named::cells(data, levels.unwrap_or((0, 0)), owner_def, extent);
+            let wanted = named::wanted(levels.0, owner_def);
+            let rows = extent.rows.clone();
+            let data = self.source.read(leaf, rows, wanted).await?;
+            let slots = data.page.slots;
+            let own = named::cells(data, levels, owner_def, extent);
             let own = own.ok_or_else(|| self.source.corrupt(leaf, "values of other owners"))?;
             self.source.worked(slots).await;
             let is_service = is_service_name(&self.source.block, leaf);

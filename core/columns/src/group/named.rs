@@ -8,12 +8,18 @@ use super::strings::{number_bits, texts};
 use crate::cells::{CellKind, Cells, Kinds, array_bits};
 use crate::strings::Strings;
 
-/// What has to be read.
-pub(super) const WANTED: Wanted = Wanted {
-    rep: RepLevels::Repeats,
-    def: DefLevels::All,
-    values: true,
-};
+/// What has to be read of a leaf: where owners have one value at most, repetition levels tell nothing.
+pub(super) fn wanted(max_rep: u8, owner_def: u8) -> Wanted {
+    let is_repeated = max_rep > owner_def;
+    Wanted {
+        rep: match is_repeated {
+            true => RepLevels::Repeats,
+            false => RepLevels::None,
+        },
+        def: DefLevels::All,
+        values: true,
+    }
+}
 
 /// `levels`: the highest of the leaf; `owner_def`: the definition level of slots that belong to an owner. None: the leaf has a type that
 /// such leaves don't have, or slots for another number of owners.

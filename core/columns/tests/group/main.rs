@@ -1,0 +1,8 @@
+//! Chunks of blocks against a walk over assembled traces.
+
+mod broken;
+mod intrinsics;
+mod naive;
+mod support;
+mod tables;
+mod walk;
