@@ -12,6 +12,7 @@ mod queue;
 mod replay;
 mod shared;
 mod size;
+mod snapshot;
 mod state;
 mod store;
 mod tracker;
@@ -21,6 +22,7 @@ pub use config::Config;
 pub use error::{BoxError, Error};
 pub use replay::{RecordSource, Replayed};
 pub use shared::{Reason, Shared};
+pub use snapshot::{LiveBatch, Snapshot};
 pub use store::{Held, RecordReader, Store};
 pub use tracker::{Ages, TraceLimits};
 

@@ -8,8 +8,9 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 use vivace_block::bloom::BloomShard;
 use vivace_block_reader::OpenBlock;
+use vivace_model::TraceId;
 
-use crate::limits::{FILTER_EIGHTHS, ITEM_BYTES};
+use crate::limits::{FILTER_EIGHTHS, ID_EIGHTHS, ITEM_BYTES};
 
 /// What a filter's part is known by: tenant, block, number.
 pub(crate) type FilterKey = (Arc<str>, Uuid, u32);
@@ -35,10 +36,20 @@ impl Weighter<BlockKey, Arc<OpenBlock>> for BlockBytes {
     }
 }
 
+#[derive(Clone)]
+pub(crate) struct IdBytes;
+impl Weighter<BlockKey, Arc<[TraceId]>> for IdBytes {
+    fn weight(&self, _: &BlockKey, ids: &Arc<[TraceId]>) -> u64 {
+        size_of_val(&ids[..]) as u64 + ENTRY_BYTES
+    }
+}
+
 /// The caches of the process; made before the shards start.
 pub struct Caches {
     pub(crate) filters: Cache<FilterKey, Arc<BloomShard>, FilterBytes>,
     pub(crate) blocks: Cache<BlockKey, Arc<OpenBlock>, BlockBytes>,
+    /// All trace ids of blocks, for queries that look at whole traces.
+    pub(crate) ids: Cache<BlockKey, Arc<[TraceId]>, IdBytes>,
     bytes: u64,
 }
 
@@ -46,11 +57,13 @@ impl Caches {
     /// Caches that together hold at most `bytes`. Whoever makes them charges that to the memory budgets.
     pub fn new(bytes: u64) -> Arc<Self> {
         let filters = bytes / 8 * FILTER_EIGHTHS;
-        let blocks = bytes - filters;
+        let ids = bytes / 8 * ID_EIGHTHS;
+        let blocks = bytes - filters - ids;
         let items = |bytes: u64| (bytes / ITEM_BYTES).max(16) as usize;
         Arc::new(Self {
             filters: Cache::with_weighter(items(filters), filters, FilterBytes),
             blocks: Cache::with_weighter(items(blocks), blocks, BlockBytes),
+            ids: Cache::with_weighter(items(ids), ids, IdBytes),
             bytes,
         })
     }
@@ -62,6 +75,6 @@ impl Caches {
 
     /// What they hold.
     pub fn used(&self) -> u64 {
-        self.filters.weight() + self.blocks.weight()
+        self.filters.weight() + self.blocks.weight() + self.ids.weight()
     }
 }

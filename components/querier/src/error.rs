@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use uuid::Uuid;
+use vivace_engine::{PlanError, QueryError};
 
 use crate::source::StoreError;
 
@@ -28,15 +29,27 @@ pub enum Error {
     /// There is no memory for what has to be read.
     #[error("not enough memory to read block {block}: {why}")]
     Memory { block: Uuid, why: String },
+    /// Traces that lie in several places can't be put together.
+    #[error("not enough memory to put the spans of traces together: {why}")]
+    Gather { why: String },
+    /// The query can't be evaluated on the data.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// The query is none that runs.
+    #[error(transparent)]
+    Plan(PlanError),
+    /// A mistake of ours.
+    #[error("internal error: {why}")]
+    Internal { why: String },
 }
 
 impl Error {
     /// Whether the same lookup may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::NotListed { .. } | Self::Memory { .. } => true,
+            Self::NotListed { .. } | Self::Memory { .. } | Self::Gather { .. } => true,
             Self::Read { source, .. } => source.is_retryable(),
-            Self::Corrupt { .. } => false,
+            Self::Corrupt { .. } | Self::Query(_) | Self::Plan(_) | Self::Internal { .. } => false,
         }
     }
 }

@@ -6,8 +6,9 @@ pub const FILTERS_AT_ONCE: usize = 64;
 /// Blocks that are read at once for one lookup.
 pub const BLOCKS_AT_ONCE: usize = 8;
 
-/// Share of the caches' memory, in eighths, that bloom filters get; what is left is for opened blocks.
-pub const FILTER_EIGHTHS: u64 = 5;
+/// Shares of the caches' memory, in eighths, that bloom filters and the ids of whole blocks get; what is left is for opened blocks.
+pub const FILTER_EIGHTHS: u64 = 4;
+pub const ID_EIGHTHS: u64 = 1;
 
 /// Items that the caches are laid out for: some 100 KiB of filter, or 64 KiB of an opened block each.
 pub const ITEM_BYTES: u64 = 64 << 10;
@@ -17,3 +18,18 @@ pub const FILTER_BYTES: u64 = 64 << 20;
 
 /// Lines a second about blocks that vanished or cannot be read, per shard.
 pub const BLOCK_LINES_PER_SECOND: u32 = 5;
+
+/// Live batches of one unit of a query, about.
+pub const LIVE_UNIT_BYTES: u64 = 16 << 20;
+
+/// Spans of a block that are looked at together, about.
+pub const CHUNK_SPANS: u32 = 262_144;
+
+/// What columns of a chunk may take in memory.
+pub const CHUNK_BYTES: usize = 256 << 20;
+
+/// Trace ids that are merged between two pauses.
+pub const IDS_PER_BREATH: usize = 2048;
+
+/// Traces that are put together into one batch, to be evaluated with all of their spans.
+pub const GATHERED_TRACES: usize = 4096;

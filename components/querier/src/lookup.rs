@@ -73,18 +73,31 @@ impl Querier {
     /// Every span of a trace that blocks have. The blocks are those listed when this is called: what a live store gives up after
     /// its block is listed is found if the live store is asked first.
     pub async fn find_trace(&self, tenant: &str, lookup: &Lookup) -> Result<Found, Error> {
-        let inner = &*self.inner;
         let name: Arc<str> = tenant.into();
-        let metas = inner
-            .blocks
-            .of_tenant(tenant)
-            .map_err(|why| Error::NotListed { why })?;
+        let metas = self.listed(tenant)?;
+        self.find_among(&name, &metas, lookup).await
+    }
+
+    /// The blocks of a tenant that are listed now.
+    pub fn listed(&self, tenant: &str) -> Result<Vec<Arc<BlockMeta>>, Error> {
+        let listed = self.inner.blocks.of_tenant(tenant);
+        listed.map_err(|why| Error::NotListed { why })
+    }
+
+    /// Every span of a trace that some blocks have.
+    pub(crate) async fn find_among(
+        &self,
+        name: &Arc<str>,
+        metas: &[Arc<BlockMeta>],
+        lookup: &Lookup,
+    ) -> Result<Found, Error> {
+        let inner = &*self.inner;
         let cost = Cost::default();
         let candidates = metas.iter().filter(|meta| lookup.admits(meta));
         let filters = stream::iter(candidates.map(|meta| {
             let block = Block {
                 inner,
-                tenant: &name,
+                tenant: name,
                 meta,
                 cost: &cost,
             };
@@ -113,6 +126,69 @@ impl Querier {
             reads: cost.reads.get(),
             read_bytes: cost.bytes.get(),
         })
+    }
+}
+
+/// What queries over all spans need.
+impl Querier {
+    pub(crate) fn caches(&self) -> &Caches {
+        &self.inner.caches
+    }
+
+    pub(crate) fn blocks(&self) -> &dyn Blocks {
+        &*self.inner.blocks
+    }
+
+    pub(crate) fn count_cache(&self, role: &str, hit: bool) {
+        self.inner.count(role, hit);
+    }
+
+    pub(crate) fn count_read(&self, bytes: u64) {
+        self.inner.metrics.reads.inc();
+        self.inner.metrics.read_bytes.inc_by(bytes);
+    }
+
+    /// What a block's bloom filter says; false for one that has been deleted.
+    pub(crate) async fn may_have(
+        &self,
+        tenant: &Arc<str>,
+        meta: &Arc<BlockMeta>,
+        trace_id: TraceId,
+    ) -> Result<bool, Error> {
+        let cost = Cost::default();
+        let block = Block {
+            inner: &self.inner,
+            tenant,
+            meta,
+            cost: &cost,
+        };
+        let maybe = block.may_have(trace_id).await;
+        Ok(block.unless_vanished(maybe)?.unwrap_or(false))
+    }
+
+    /// A block that has been deleted meanwhile has nothing.
+    pub(crate) fn unless_vanished(
+        &self,
+        meta: &Arc<BlockMeta>,
+        outcome: Result<(), Error>,
+    ) -> Result<(), Error> {
+        let tenant: Arc<str> = meta.tenant_id.as_str().into();
+        let cost = Cost::default();
+        let block = Block {
+            inner: &self.inner,
+            tenant: &tenant,
+            meta,
+            cost: &cost,
+        };
+        block.unless_vanished(outcome).map(|_| ())
+    }
+}
+
+impl Inner {
+    fn count(&self, role: &str, hit: bool) {
+        let outcome = if hit { "hit" } else { "miss" };
+        let labels = [role, outcome];
+        self.metrics.cache.with_label_values(&labels).inc();
     }
 }
 
@@ -218,12 +294,6 @@ impl Block<'_> {
         Ok(bytes)
     }
 
-    fn count(&self, role: &str, hit: bool) {
-        let outcome = if hit { "hit" } else { "miss" };
-        let labels = [role, outcome];
-        self.inner.metrics.cache.with_label_values(&labels).inc();
-    }
-
     /// What the block's bloom filter says.
     async fn may_have(&self, trace_id: TraceId) -> Result<bool, Error> {
         let number = bloom::shard_of(trace_id, self.meta.bloom_shard_count());
@@ -238,7 +308,7 @@ impl Block<'_> {
                 self.filter(number).await.map(Arc::new)
             })
             .await?;
-        self.count("bloom", !missed.get());
+        self.inner.count("bloom", !missed.get());
         let maybe = shard.contains(trace_id);
         if !maybe {
             self.inner.metrics.filtered.inc();
@@ -276,7 +346,7 @@ impl Block<'_> {
                 open.map(Arc::new).map_err(|error| self.reading(error))
             })
             .await?;
-        self.count("parquet-footer", !missed.get());
+        self.inner.count("parquet-footer", !missed.get());
         let found = open
             .find_trace(trace_id, &rows, vivace_shards::breathe)
             .await

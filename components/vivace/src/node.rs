@@ -7,7 +7,7 @@ use vivace_shards::grpc::health::Health;
 use vivace_storage::{Blocklist, Error as StorageError, Storage};
 
 use crate::barrier::Barrier;
-use crate::glue::Inboxes;
+use crate::glue::{Inboxes, SectionBook};
 use crate::limits::{LimitsError, SharedLimits};
 use crate::listeners::Listener;
 use crate::modules::Modules;
@@ -41,6 +41,8 @@ pub struct Node {
     pub caches: Arc<vivace_querier::Caches>,
     /// The blocks that queries see.
     pub blocklist: Arc<Blocklist>,
+    /// Sections of the log whose blocks may be listed.
+    pub sections: Arc<SectionBook>,
     storage: OnceLock<Result<Storage, StorageError>>,
     /// All shards have replayed: from here on the process is ready.
     pub started: Barrier,
@@ -65,6 +67,7 @@ impl Node {
             memory_limit,
             caches: vivace_querier::Caches::new(settings::block_cache(&config, memory_limit)),
             blocklist: Arc::new(Blocklist::new()),
+            sections: Arc::default(),
             storage: OnceLock::new(),
             listeners,
             limits: Arc::new(SharedLimits::start(Arc::clone(&config), expand_env)?),

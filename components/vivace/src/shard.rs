@@ -149,7 +149,11 @@ impl Shard {
         let store = self.live_store(&log);
         let blocks = self.block_builder(&log, &store, &storage)?;
         self.replay(&log, &store, &blocks).await?;
-        let owner = Owner::new(log.clone(), store.clone(), &blocks)?;
+        let querier = Querier::new(
+            Rc::new(ListedBlocks::new(node, &storage)),
+            Arc::clone(&node.caches),
+        );
+        let owner = Owner::new(log.clone(), store.clone(), querier.clone(), &blocks)?;
         let inbox = node
             .inboxes
             .take(self.id)
@@ -168,10 +172,7 @@ impl Shard {
         late.set(Rc::new(Traces {
             inboxes: Arc::clone(&node.inboxes),
             own: owner.clone(),
-            querier: Querier::new(
-                Rc::new(ListedBlocks::new(node, &storage)),
-                Arc::clone(&node.caches),
-            ),
+            querier,
         }));
         self.set("query-frontend", State::Running);
 
@@ -238,6 +239,7 @@ impl Shard {
             source: Rc::new(LogSections {
                 log: log.clone(),
                 store: store.clone(),
+                book: Arc::clone(&node.sections),
             }),
             bucket: Rc::new(UploadBucket::new(node, storage)),
             options: Box::new(move |tenant| {
@@ -251,6 +253,10 @@ impl Shard {
         for partition in log.owned() {
             let committed = committed(log, partition)?;
             let planned = log.committed(partition, PLAN_GROUP)?.unwrap_or(0);
+            if planned > committed {
+                // An earlier process may have made some of its blocks: they are listed before this one gets to them.
+                node.sections.note(partition, committed..planned);
+            }
             blocks.own(partition, committed, planned);
         }
         Ok(blocks)

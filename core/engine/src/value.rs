@@ -199,8 +199,12 @@ pub fn compare(op: Compare, left: Val<'_>, right: Val<'_>) -> Result<Option<bool
     Ok(Some(match (left, right) {
         (Val::Nil | Val::Failed, _) | (_, Val::Nil | Val::Failed) => return Ok(None),
         (Val::Array(_), Val::Array(_)) => return Err(QueryError::ArrayWithArray),
-        (Val::Array(array), scalar) => of_elements(op, array, |one| compare_scalars(op, one, scalar)),
-        (scalar, Val::Array(array)) => of_elements(op, array, |one| compare_scalars(op, scalar, one)),
+        (Val::Array(array), scalar) => {
+            of_elements(op, array, |one| compare_scalars(op, one, scalar))
+        }
+        (scalar, Val::Array(array)) => {
+            of_elements(op, array, |one| compare_scalars(op, scalar, one))
+        }
         (left, right) => compare_scalars(op, left, right),
     }))
 }
@@ -273,25 +277,29 @@ fn rank(value: Val<'_>) -> u8 {
 
 /// A total order for `min` and `max`.
 pub fn total_order(left: Val<'_>, right: Val<'_>) -> Ordering {
-    rank(left).cmp(&rank(right)).then_with(|| match (left, right) {
-        (Val::Int(a) | Val::Duration(a), Val::Int(b) | Val::Duration(b)) => a.cmp(&b),
-        (Val::Text(a), Val::Text(b)) => a.cmp(b),
-        (Val::SpanId(a), Val::SpanId(b)) => a.cmp(&b),
-        (Val::SpanId(a), Val::Text(b)) => span_id_text(a)[..].cmp(b),
-        (Val::Text(a), Val::SpanId(b)) => a.cmp(&span_id_text(b)[..]),
-        (Val::Bool(a), Val::Bool(b)) => a.cmp(&b),
-        (Val::Status(a), Val::Status(b)) => a.cmp(&b),
-        (Val::Kind(a), Val::Kind(b)) => a.cmp(&b),
-        (Val::Array(a), Val::Array(b)) => {
-            let pairs = a.iter().zip(b.iter());
-            let first = pairs.map(|(a, b)| total_order(a, b)).find(|one| one.is_ne());
-            first.unwrap_or_else(|| a.elements.len().cmp(&b.elements.len()))
-        }
-        _ => match (left.number(), right.number()) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
-            _ => Ordering::Equal,
-        },
-    })
+    rank(left)
+        .cmp(&rank(right))
+        .then_with(|| match (left, right) {
+            (Val::Int(a) | Val::Duration(a), Val::Int(b) | Val::Duration(b)) => a.cmp(&b),
+            (Val::Text(a), Val::Text(b)) => a.cmp(b),
+            (Val::SpanId(a), Val::SpanId(b)) => a.cmp(&b),
+            (Val::SpanId(a), Val::Text(b)) => span_id_text(a)[..].cmp(b),
+            (Val::Text(a), Val::SpanId(b)) => a.cmp(&span_id_text(b)[..]),
+            (Val::Bool(a), Val::Bool(b)) => a.cmp(&b),
+            (Val::Status(a), Val::Status(b)) => a.cmp(&b),
+            (Val::Kind(a), Val::Kind(b)) => a.cmp(&b),
+            (Val::Array(a), Val::Array(b)) => {
+                let pairs = a.iter().zip(b.iter());
+                let first = pairs
+                    .map(|(a, b)| total_order(a, b))
+                    .find(|one| one.is_ne());
+                first.unwrap_or_else(|| a.elements.len().cmp(&b.elements.len()))
+            }
+            _ => match (left.number(), right.number()) {
+                (Some(a), Some(b)) => a.total_cmp(&b),
+                _ => Ordering::Equal,
+            },
+        })
 }
 
 /// A value as a key: the same type and the same value. Span ids are texts.

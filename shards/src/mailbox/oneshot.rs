@@ -34,6 +34,18 @@ impl<T> Reply<T> {
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }
+
+    /// Works for the answer as long as somebody waits for it: the work is dropped when the other side is. None: nobody waits.
+    pub async fn work<W: Future>(&mut self, work: W) -> Option<W::Output> {
+        let mut work = std::pin::pin!(work);
+        std::future::poll_fn(|cx| {
+            if self.0.poll_closed(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
 }
 
 impl<T> Future for Promise<T> {

@@ -94,6 +94,31 @@ fn a_promise_gets_the_answer_or_learns_that_none_will_come() {
 }
 
 #[test]
+fn work_for_an_answer_ends_with_whoever_waits_for_it() {
+    Sim::new(1)
+        .run(|| async {
+            let (mut reply, promise) = oneshot::<u8>();
+            assert_eq!(reply.work(async { 7 }).await, Some(7));
+            let held = std::rc::Rc::new(());
+            let in_work = held.clone();
+            let task = spawn(Class::Query, async move {
+                let forever = async move {
+                    let _held = in_work;
+                    std::future::pending::<()>().await;
+                };
+                reply.work(forever).await
+            });
+            sleep(Duration::from_millis(1)).await;
+            assert_eq!(std::rc::Rc::strong_count(&held), 2);
+            drop(promise);
+            assert_eq!(task.await, None);
+            assert_eq!(std::rc::Rc::strong_count(&held), 1);
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
 fn named_mailboxes_export_their_depth() {
     let (tx, rx) = named("test_depth", 2);
     let (other, _other_rx) = named::<u8>("test_depth", 3);

@@ -3,10 +3,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use vivace_distributor::{PushError, Pushed};
-use vivace_live_store::Error as LookupError;
+use vivace_live_store::{Error as LookupError, Snapshot};
 use vivace_model::{SpanBatch, TraceId};
 use vivace_protocol::trace::Fragment;
 use vivace_shards::mailbox::{self, Receiver, Reply, Sender};
+
+use super::queries::Task;
 
 /// Messages that may wait for one shard; beyond, senders are told to come again.
 const WAITING_MAX: usize = 4096;
@@ -28,6 +30,13 @@ pub enum Message {
         trace_id: TraceId,
         reply: Reply<Result<Vec<Fragment>, LookupError>>,
     },
+    /// Everything of a tenant in all partitions of this shard.
+    Snapshot {
+        tenant: Arc<str>,
+        reply: Reply<Result<Snapshot, LookupError>>,
+    },
+    /// Part of a query.
+    Task(Task),
 }
 
 /// One mailbox for each shard; made before the shards start.

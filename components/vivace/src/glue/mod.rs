@@ -4,17 +4,21 @@
 //! a message; the owner does the work in a task of its own, so that a client who goes away breaks nothing off half-way.
 
 mod blocks;
+mod book;
 mod message;
 mod owner;
 mod partitions;
+mod queries;
 mod records;
 mod sections;
 mod traces;
 
 pub use blocks::{ListedBlocks, UploadBucket};
+pub use book::SectionBook;
 pub use message::{Inboxes, Message};
 pub use owner::Owner;
 pub use partitions::Partitions;
+pub use queries::{Queries, TargetBytes};
 pub use records::{LogReader, LogRecords};
 pub use sections::{COMMIT_GROUP, LogSections, PLAN_GROUP};
 pub use traces::Traces;

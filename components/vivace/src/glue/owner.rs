@@ -11,6 +11,7 @@ use vivace_ingest_log::{Error as LogError, Handle as Log, Tail};
 use vivace_live_store::{Admission, Store};
 use vivace_model::SpanBatch;
 use vivace_protocol::record::{self, Header};
+use vivace_querier::Querier;
 use vivace_shards::mailbox::Receiver;
 use vivace_shards::time::Instant;
 use vivace_shards::{Class, spawn};
@@ -22,6 +23,7 @@ use super::Message;
 pub struct Owner {
     log: Log,
     store: Store,
+    querier: Querier,
     under_way: Rc<UnderWay>,
 }
 
@@ -89,7 +91,12 @@ impl Tail for Index {
 
 impl Owner {
     /// Connects the log's tail to the store. The store has replayed the log already.
-    pub fn new(log: Log, store: Store, blocks: &BlockBuilder) -> Result<Self, LogError> {
+    pub fn new(
+        log: Log,
+        store: Store,
+        querier: Querier,
+        blocks: &BlockBuilder,
+    ) -> Result<Self, LogError> {
         let under_way = Rc::<UnderWay>::default();
         for partition in log.owned() {
             let tail = Index {
@@ -102,8 +109,18 @@ impl Owner {
         Ok(Self {
             log,
             store,
+            querier,
             under_way,
         })
+    }
+
+    /// The log's own number.
+    pub fn log_id(&self) -> u64 {
+        self.log.log_id()
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Serves this shard's mailbox until the process stops.
@@ -136,6 +153,10 @@ impl Owner {
                     let _ = reply.send(outcome);
                 })
                 .detach();
+            }
+            Message::Snapshot { tenant, reply } => owner.snapshot(tenant, reply),
+            Message::Task(task) => {
+                spawn(Class::Query, task(owner.querier.clone())).detach();
             }
             Message::FindTrace {
                 tenant,

@@ -1,6 +1,7 @@
 //! The block builder's way to the log and the live store.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
@@ -8,6 +9,8 @@ use vivace_block_builder::{BoxError, Record, Source};
 use vivace_ingest_log::{Entry, Handle as Log};
 use vivace_live_store::Store;
 use vivace_protocol::record;
+
+use super::SectionBook;
 
 /// The consumer group whose commits say what is in blocks: the log keeps everything from there on.
 pub const COMMIT_GROUP: &str = "live-store";
@@ -18,6 +21,8 @@ pub const PLAN_GROUP: &str = "live-store-section";
 pub struct LogSections {
     pub log: Log,
     pub store: Store,
+    /// Where sections are noted before their blocks can be listed.
+    pub book: Arc<SectionBook>,
 }
 
 impl Source for LogSections {
@@ -26,7 +31,14 @@ impl Source for LogSections {
     }
 
     fn plan(&self, partition: u32, to: u64) -> LocalBoxFuture<'_, Result<(), BoxError>> {
-        async move { Ok(self.log.commit(partition, PLAN_GROUP, to).await?) }.boxed_local()
+        async move {
+            self.log.commit(partition, PLAN_GROUP, to).await?;
+            let committed = self.log.committed(partition, COMMIT_GROUP)?.unwrap_or(0);
+            let from = committed.max(self.log.start_offset(partition)?);
+            self.book.note(partition, from..to);
+            Ok(())
+        }
+        .boxed_local()
     }
 
     fn read(

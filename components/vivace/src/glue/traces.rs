@@ -93,16 +93,16 @@ impl TraceSource for Traces {
     }
 }
 
-fn block_error(error: &QuerierError) -> SourceError {
+pub(super) fn block_error(error: &QuerierError) -> SourceError {
     let text = error.to_string();
     match error {
-        QuerierError::Memory { .. } => SourceError::Busy(text),
+        QuerierError::Memory { .. } | QuerierError::Gather { .. } => SourceError::Busy(text),
         _ if error.is_retryable() => SourceError::Unavailable(text),
         _ => SourceError::Failed(text),
     }
 }
 
-fn lookup_error(error: &LookupError) -> SourceError {
+pub(super) fn lookup_error(error: &LookupError) -> SourceError {
     match error {
         LookupError::Memory(_) => SourceError::Busy(error.to_string()),
         _ => SourceError::Failed(error.to_string()),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vivace_columns::{Column, Level};
 use vivace_traceql::regex::Matcher;
-use vivace_traceql::{BinaryOp, Compare, Expr, Field, Static, UnaryOp};
+use vivace_traceql::{BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp};
 
 use super::condition::{Literal, Test};
 use super::general::General;
@@ -54,10 +54,21 @@ impl Needs {
     pub fn of_field(field: &Field) -> Self {
         let columns = Column::of_field(field);
         let has = |level| columns.iter().any(|column| column.level() == level);
+        let of_tree = matches!(
+            field,
+            Field::Intrinsic(
+                Intrinsic::NestedSetLeft
+                    | Intrinsic::NestedSetRight
+                    | Intrinsic::NestedSetParent
+                    | Intrinsic::ChildCount
+            )
+        );
+        // The id is the same for every part of a trace.
+        let is_id = matches!(field, Field::Intrinsic(Intrinsic::TraceId));
         Self {
             events: has(Level::Event),
             links: has(Level::Link),
-            traces: has(Level::Trace),
+            traces: (has(Level::Trace) && !is_id) || of_tree,
         }
     }
 
@@ -68,6 +79,7 @@ impl Needs {
 }
 
 /// Compiles the filters of one query.
+#[derive(Default)]
 pub struct Compiler {
     /// Fields that some part of the query reads without comparing them with a literal: all of their values are looked at, so that
     /// comparisons elsewhere meet numbers of every type (traceql.md §5.3 R3).
@@ -228,20 +240,26 @@ fn one_of(parts: Vec<Node>) -> Vec<Node> {
 
 impl Node {
     pub(super) fn needs(&self) -> Needs {
-        let of_all =
-            |nodes: &[Node]| nodes.iter().fold(Needs::default(), |sum, one| sum.or(one.needs()));
+        let of_all = |nodes: &[Node]| {
+            nodes
+                .iter()
+                .fold(Needs::default(), |sum, one| sum.or(one.needs()))
+        };
         match self {
             Self::Constant(_) => Needs::default(),
+            // Whether a span is a root can be told of the span alone.
+            Self::Compare(Field::Intrinsic(Intrinsic::NestedSetParent), test) if test.is_root() => {
+                Needs::default()
+            }
             Self::Compare(field, _)
             | Self::Truthy(field)
             | Self::Exists(field)
             | Self::NotExists(field) => Needs::of_field(field),
             Self::Not(inner) => inner.needs(),
             Self::And(parts) | Self::Or(parts) => of_all(parts),
-            Self::General(general) => general
-                .fields
-                .iter()
-                .fold(Needs::default(), |sum, field| sum.or(Needs::of_field(field))),
+            Self::General(general) => general.fields.iter().fold(Needs::default(), |sum, field| {
+                sum.or(Needs::of_field(field))
+            }),
         }
     }
 
@@ -259,9 +277,7 @@ impl Node {
             }
             Self::Not(inner) => inner.cost() + 1,
             Self::And(parts) | Self::Or(parts) => of_all(parts),
-            Self::General(general) => {
-                20 + general.fields.iter().map(of_field).sum::<u32>()
-            }
+            Self::General(general) => 20 + general.fields.iter().map(of_field).sum::<u32>(),
         }
     }
 }
@@ -283,6 +299,23 @@ impl Filter {
         self.terms
             .iter()
             .fold(Needs::default(), |sum, one| sum.or(one.needs()))
+    }
+
+    /// Every comparison of the filter on its own.
+    pub fn single_conditions(&self) -> Vec<Self> {
+        let mut found = Vec::new();
+        let mut waiting: Vec<&Node> = self.terms.iter().collect();
+        while let Some(node) = waiting.pop() {
+            match node {
+                Node::Constant(_) => {}
+                Node::Not(inner) => waiting.push(inner),
+                Node::And(parts) | Node::Or(parts) => waiting.extend(parts),
+                other => found.push(Self {
+                    terms: Vec::from([other.clone()]),
+                }),
+            }
+        }
+        found
     }
 
     /// Holds for no span, whatever the data.

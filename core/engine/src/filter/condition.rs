@@ -69,7 +69,11 @@ struct Texts<'t> {
 
 impl<'t> Texts<'t> {
     fn new(test: &'t Test, strings: &'t Strings) -> Self {
-        let remembered = if strings.is_dictionary() { strings.len() } else { 0 };
+        let remembered = if strings.is_dictionary() {
+            strings.len()
+        } else {
+            0
+        };
         Self {
             test,
             strings,
@@ -91,6 +95,15 @@ impl<'t> Texts<'t> {
 }
 
 impl Test {
+    /// Whether `nestedSetParent` passes for roots (-1) only.
+    pub fn is_root(&self) -> bool {
+        match (self.op, &self.literal) {
+            (Compare::Less, Literal::Int(than)) => *than == 0,
+            (Compare::Equal, Literal::Int(to)) => *to == -1,
+            _ => false,
+        }
+    }
+
     /// A text of the right type.
     pub fn accepts_text(&self, text: &[u8]) -> bool {
         match (&self.literal, self.op) {

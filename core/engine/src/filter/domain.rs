@@ -78,12 +78,18 @@ impl Domain {
 
     pub fn event(&self, row: u32) -> Option<u32> {
         let events = self.event_of_row.as_ref()?;
-        events.get(row as usize).copied().filter(|&event| event != NOBODY)
+        events
+            .get(row as usize)
+            .copied()
+            .filter(|&event| event != NOBODY)
     }
 
     pub fn link(&self, row: u32) -> Option<u32> {
         let links = self.link_of_row.as_ref()?;
-        links.get(row as usize).copied().filter(|&link| link != NOBODY)
+        links
+            .get(row as usize)
+            .copied()
+            .filter(|&link| link != NOBODY)
     }
 
     /// The owner of a level; `trace_of_span` is asked for traces only.

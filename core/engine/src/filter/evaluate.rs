@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use vivace_columns::{Bitmap, Cells, CellKind, Chunk, Column, Level, Selection};
+use vivace_columns::{Bitmap, CellKind, Cells, Chunk, Column, Level, Selection};
 use vivace_traceql::{Compare, Field};
 
 use super::compile::{Filter, Needs, Node};

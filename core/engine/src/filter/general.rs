@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use vivace_columns::{Cells, Chunk, Column, Level, Members, Selection, Shape};
 use vivace_traceql::regex::Matcher;
-use vivace_traceql::{
-    Arithmetic, BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp,
-};
+use vivace_traceql::{Arithmetic, BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp};
 
 use super::domain::{Domain, Owner};
 use crate::error::{PlanError, QueryError};
@@ -159,7 +157,11 @@ fn regex(value: Val<'_>, matcher: &Matcher, wanted: bool) -> Option<bool> {
     match value {
         Val::Nil | Val::Failed => None,
         Val::Array(array) => {
-            let op = if wanted { Compare::Regex } else { Compare::NotRegex };
+            let op = if wanted {
+                Compare::Regex
+            } else {
+                Compare::NotRegex
+            };
             Some(of_elements(op, array, is))
         }
         scalar => Some(is(scalar)),

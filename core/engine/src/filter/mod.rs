@@ -9,7 +9,6 @@ mod truth;
 
 pub use compile::{Compiler, Filter, Needs};
 pub use condition::{Literal, Test};
-pub use domain::Domain;
+
 pub use evaluate::select;
 pub use general::{General, Rows};
-pub use truth::Truth;

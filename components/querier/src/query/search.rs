@@ -1,0 +1,110 @@
+//! Searches.
+
+use std::ops::{ControlFlow, RangeInclusive};
+use std::sync::Arc;
+
+use vivace_columns::Chunk;
+use vivace_engine::{AnswerOptions, Plan, Scope, TraceResult, answer, find};
+use vivace_model::{SpanBatch, TraceId};
+
+use super::overlap::Overlap;
+use super::view::Unit;
+use super::walk::{Cost, VisitError, Visitor};
+use crate::error::Error;
+use crate::lookup::Querier;
+
+/// A search of one tenant; shared by the shards that work on it.
+#[derive(Debug)]
+pub struct SearchJob {
+    pub tenant: Arc<str>,
+    pub plan: Plan,
+    /// Unix nanoseconds: traces that overlap.
+    pub window: RangeInclusive<u64>,
+    pub options: AnswerOptions,
+    /// Traces that are evaluated apart; None when every span can be looked at on its own.
+    pub overlap: Option<Arc<Overlap>>,
+}
+
+/// What a unit had.
+#[derive(Debug, Default)]
+pub struct Searched {
+    pub traces: Vec<TraceResult>,
+    /// Traces to evaluate apart.
+    pub apart: Vec<TraceId>,
+    pub cost: Cost,
+}
+
+struct Search<'j> {
+    job: &'j SearchJob,
+    /// Everything of each trace is there.
+    is_whole: bool,
+    found: Searched,
+}
+
+impl Visitor for Search<'_> {
+    async fn visit<C: Chunk>(
+        &mut self,
+        chunk: &mut C,
+    ) -> Result<ControlFlow<()>, VisitError<C::Error>> {
+        let job = self.job;
+        let overlap = job.overlap.as_deref().filter(|overlap| !overlap.is_empty());
+        let is_elsewhere = |id: TraceId| overlap.is_some_and(|overlap| overlap.contains(id));
+        let scope = Scope {
+            window: Some(job.window.clone()),
+            among: None,
+            elsewhere: match overlap {
+                Some(_) if !self.is_whole => Some(&is_elsewhere),
+                _ => None,
+            },
+        };
+        let mut matches = find(&job.plan, chunk, &scope, &vivace_shards::breathe).await?;
+        self.found.apart.append(&mut matches.elsewhere);
+        let traces = answer(
+            &job.plan,
+            chunk,
+            matches,
+            job.options,
+            &vivace_shards::breathe,
+        );
+        self.found.traces.extend(traces.await?);
+        let limit = job.options.limit as usize;
+        let enough = limit > 0 && !job.options.most_recent && self.found.traces.len() >= limit;
+        Ok(match enough {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        })
+    }
+}
+
+impl Querier {
+    /// Searches one unit.
+    pub async fn search(&self, job: &SearchJob, unit: &Unit) -> Result<Searched, Error> {
+        let mut search = Search {
+            job,
+            is_whole: false,
+            found: Searched::default(),
+        };
+        let mut cost = Cost::default();
+        self.walk(&job.tenant, unit, &mut search, &mut cost).await?;
+        search.found.cost = cost;
+        Ok(search.found)
+    }
+
+    /// Searches batches that have every span of their traces.
+    pub async fn search_whole(
+        &self,
+        job: &SearchJob,
+        batches: Vec<SpanBatch>,
+    ) -> Result<Vec<TraceResult>, Error> {
+        let mut search = Search {
+            job,
+            is_whole: true,
+            found: Searched::default(),
+        };
+        let unit = Unit::Live(batches);
+        let mut cost = Cost::default();
+        self.walk(&job.tenant, &unit, &mut search, &mut cost)
+            .await?;
+        Ok(search.found.traces)
+    }
+}

@@ -1,0 +1,178 @@
+//! Which fields a query reads, and which of their values an answer lists (traceql.md §5.2, §5.3 R3, §6.3).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use vivace_traceql::regex::Matcher;
+use vivace_traceql::{
+    Aggregate, BinaryOp, Compare, Element, Expr, Field, Pipeline, ScalarExpr, SpansetExpr, Static,
+};
+
+use crate::error::PlanError;
+use crate::filter::{Literal, Test};
+use crate::value::mirrored;
+
+/// A field that the query reads.
+#[derive(Clone, Debug)]
+pub struct VisibleField {
+    pub field: Field,
+    pub values: Visible,
+}
+
+/// Which values are listed.
+#[derive(Clone, Debug)]
+pub enum Visible {
+    All,
+    /// Those that pass any of the query's comparisons. Without any: none.
+    Passing(Vec<Test>),
+}
+
+/// Collects the fields of a query.
+#[derive(Default)]
+pub struct Collector {
+    pub fields: Vec<VisibleField>,
+}
+
+impl Collector {
+    pub fn pipeline(&mut self, pipeline: &Pipeline) -> Result<(), PlanError> {
+        for element in &pipeline.elements {
+            match element {
+                Element::Spanset(expr) => self.spanset(expr)?,
+                Element::Scalar(filter) => {
+                    self.scalar(&filter.left)?;
+                    self.scalar(&filter.right)?;
+                }
+                Element::By(expr) => self.read(expr),
+                Element::Coalesce => {}
+                Element::Select(fields) => {
+                    for field in fields {
+                        self.whole(field);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields whose values of every type are looked at.
+    pub fn read_whole(&self) -> HashSet<Field> {
+        let whole = |one: &&VisibleField| matches!(one.values, Visible::All);
+        let fields = self.fields.iter().filter(whole);
+        fields.map(|one| one.field.clone()).collect()
+    }
+
+    fn spanset(&mut self, expr: &SpansetExpr) -> Result<(), PlanError> {
+        match expr {
+            SpansetExpr::Filter(expr) => self.condition(expr),
+            SpansetExpr::Binary { left, right, .. } => {
+                self.spanset(left)?;
+                self.spanset(right)
+            }
+            SpansetExpr::Pipeline(pipeline) => self.pipeline(pipeline),
+        }
+    }
+
+    fn scalar(&mut self, expr: &ScalarExpr) -> Result<(), PlanError> {
+        match expr {
+            ScalarExpr::Aggregate(
+                Aggregate::Max(of) | Aggregate::Min(of) | Aggregate::Avg(of) | Aggregate::Sum(of),
+            ) => self.read(of),
+            ScalarExpr::Binary { left, right, .. } => {
+                self.scalar(left)?;
+                self.scalar(right)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads every field of the expression whole.
+    fn read(&mut self, expr: &Expr) {
+        let mut waiting = Vec::from([expr]);
+        while let Some(one) = waiting.pop() {
+            match one {
+                Expr::Static(_) => {}
+                Expr::Field(field) => self.whole(field),
+                Expr::Unary { inner, .. } | Expr::Exists(inner) | Expr::NotExists(inner) => {
+                    waiting.push(inner);
+                }
+                Expr::Binary { left, right, .. } => {
+                    waiting.push(right);
+                    waiting.push(left);
+                }
+            }
+        }
+    }
+
+    /// A condition of a filter: fields beside literals are compared, others are read whole.
+    fn condition(&mut self, expr: &Expr) -> Result<(), PlanError> {
+        let mut waiting = Vec::from([expr]);
+        while let Some(one) = waiting.pop() {
+            match one {
+                Expr::Static(_) => {}
+                Expr::Field(field) => self.whole(field),
+                Expr::Unary { inner, .. } => waiting.push(inner),
+                Expr::Exists(inner) => match &**inner {
+                    Expr::Field(field) => self.whole(field),
+                    other => waiting.push(other),
+                },
+                Expr::NotExists(inner) => match &**inner {
+                    Expr::Field(field) => self.passing(field, None),
+                    other => waiting.push(other),
+                },
+                Expr::Binary { op, left, right } => match (op, &**left, &**right) {
+                    (BinaryOp::Compare(op), Expr::Field(field), Expr::Static(value)) => {
+                        self.compared(field, *op, value)?;
+                    }
+                    (BinaryOp::Compare(op), Expr::Static(value), Expr::Field(field)) => {
+                        self.compared(field, mirrored(*op), value)?;
+                    }
+                    (_, left, right) => {
+                        waiting.push(right);
+                        waiting.push(left);
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn compared(&mut self, field: &Field, op: Compare, value: &Static) -> Result<(), PlanError> {
+        let literal = match (op, value) {
+            (Compare::Regex | Compare::NotRegex, Static::String(pattern)) => {
+                Some(Literal::Regex(Arc::new(Matcher::new(pattern)?)))
+            }
+            (_, value) => Literal::of_static(value),
+        };
+        let by_value = matches!(field, Field::Intrinsic(_));
+        let test = literal.map(|literal| Test {
+            op,
+            literal,
+            by_value,
+        });
+        self.passing(field, test);
+        Ok(())
+    }
+
+    fn whole(&mut self, field: &Field) {
+        match self.fields.iter_mut().find(|one| one.field == *field) {
+            Some(known) => known.values = Visible::All,
+            None => self.fields.push(VisibleField {
+                field: field.clone(),
+                values: Visible::All,
+            }),
+        }
+    }
+
+    fn passing(&mut self, field: &Field, test: Option<Test>) {
+        let known = self.fields.iter_mut().find(|one| one.field == *field);
+        match known.map(|one| &mut one.values) {
+            Some(Visible::All) => {}
+            Some(Visible::Passing(tests)) => tests.extend(test),
+            None => self.fields.push(VisibleField {
+                field: field.clone(),
+                values: Visible::Passing(test.into_iter().collect()),
+            }),
+        }
+    }
+}
