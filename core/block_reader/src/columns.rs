@@ -24,9 +24,23 @@ impl OpenBlock {
         ranges: &R,
         fetched: &mut Fetched,
     ) -> Result<(), ReadError<R::Error>> {
+        let parts: Vec<_> = leaves.iter().map(|&leaf| (leaf, rows.clone())).collect();
+        self.fetch_parts(group, &parts, ranges, fetched).await
+    }
+
+    /// The same with rows of their own for each leaf; no rows stand for the dictionary alone.
+    pub async fn fetch_parts<R: Ranges>(
+        &self,
+        group: &RowGroup,
+        parts: &[(usize, Range<u32>)],
+        ranges: &R,
+        fetched: &mut Fetched,
+    ) -> Result<(), ReadError<R::Error>> {
         let mut out = Vec::new();
-        for chunk in leaves.iter().filter_map(|&leaf| group.chunks.get(leaf)) {
-            wanted(group, chunk, &rows, &mut out);
+        for (leaf, rows) in parts {
+            if let Some(chunk) = group.chunks.get(*leaf) {
+                wanted(group, chunk, rows, &mut out);
+            }
         }
         fetched.fetch(&self.file, ranges, out).await
     }

@@ -107,6 +107,35 @@ fn open(block: &Block) -> GroupChunk<&support::Memory, impl AsyncFn()> {
     .unwrap()
 }
 
+/// Nanoseconds that this process ran; other load of the machine does not count.
+fn cpu_nanos() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let ran = text.split(' ').next().and_then(|ran| ran.parse().ok());
+    ran.unwrap_or(0)
+}
+
+/// CPU time of a span: the chunk opened, and columns loaded.
+fn print_nanos(block: &Block, name: &str, columns: &[Column]) {
+    const ROUNDS: u64 = 10;
+    let (mut of_open, mut of_load, mut spans) = (u64::MAX, u64::MAX, 1);
+    for _ in 0..ROUNDS {
+        let began = cpu_nanos();
+        let mut chunk = open(block);
+        let opened = cpu_nanos();
+        now(chunk.load(columns, None)).unwrap();
+        of_load = of_load.min(cpu_nanos() - opened);
+        of_open = of_open.min(opened - began);
+        spans = u64::from(chunk.shape().spans());
+    }
+    let tenths = |nanos: u64| format!("{}.{}", nanos / spans, nanos * 10 / spans % 10);
+    println!(
+        "{}: {name}: {} ns of CPU a span to open, {} to load",
+        block.name,
+        tenths(of_open),
+        tenths(of_load)
+    );
+}
+
 fn load(criterion: &mut Criterion) {
     let batch = batch();
     let attribute = |level, key: &str| Column::Attribute(level, Arc::from(key));
@@ -148,6 +177,7 @@ fn load(criterion: &mut Criterion) {
             bencher.iter(|| black_box(open(block)));
         });
         for (name, columns) in &cases {
+            print_nanos(block, name, columns);
             criterion.bench_function(
                 &format!("{}: open and load {name}", block.name),
                 |bencher| {

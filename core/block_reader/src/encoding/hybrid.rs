@@ -323,6 +323,7 @@ impl<'a> Hybrid<'a> {
     where
         T: Copy,
     {
+        out.reserve(count);
         while count > 0 {
             self.fill()?;
             let width = self.width;

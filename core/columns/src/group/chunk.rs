@@ -160,21 +160,64 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         }
     }
 
-    /// The leaves that a plan reads.
-    fn leaves_of(&self, plan: &Plan, level: Level, traces: &Range<u32>, out: &mut Vec<usize>) {
+    /// The leaves that a plan reads whatever dictionaries say.
+    fn leaves_of(plan: &Plan) -> &[usize] {
         match plan {
-            Plan::Nil => {}
-            Plan::Leaf(leaf, _) => out.push(*leaf),
-            Plan::ChildCount(leaves) => out.extend(leaves),
-            Plan::Attribute { key, named } => {
-                out.extend(named);
-                if let Some(attributes) = self.level_attributes(level)
-                    && !attributes.is_known_to_lack(&self.source, key)
-                {
-                    out.extend(attributes.missing(traces));
-                }
+            Plan::Nil => &[],
+            Plan::Leaf(leaf, _) => std::slice::from_ref(leaf),
+            Plan::ChildCount(leaves) => leaves,
+            Plan::Attribute { named, .. } => named,
+        }
+    }
+
+    /// The leaves of generic attributes that plans read, where the row group has their keys.
+    fn generic_leaves(&self, plans: &[(&Column, Plan)], traces: &Range<u32>) -> Vec<usize> {
+        let mut leaves = Vec::new();
+        for (column, plan) in plans {
+            if let Plan::Attribute { key, .. } = plan
+                && let Some(attributes) = self.level_attributes(column.level())
+                && !attributes.is_known_to_lack(&self.source, key)
+            {
+                leaves.extend(attributes.missing(traces));
             }
         }
+        leaves.sort_unstable();
+        leaves.dedup();
+        leaves
+    }
+
+    /// Reads what plans need in one step, or in two where it is not known yet whether a level has a key.
+    async fn fetch_for(
+        &mut self,
+        plans: &[(&Column, Plan)],
+        traces: &Range<u32>,
+    ) -> Result<(), LoadError<R::Error>> {
+        let rows = self.rows(traces);
+        let all = self.source.rows.clone();
+        let mut parts: Vec<(usize, Range<u32>)> = Vec::new();
+        let mut keys = Vec::new();
+        for (column, plan) in plans {
+            let leaves = Self::leaves_of(plan).iter();
+            parts.extend(leaves.map(|leaf| (*leaf, rows.clone())));
+            let level = column.level();
+            parts.extend(self.member_leaf(level).map(|leaf| (leaf, all.clone())));
+            if let Plan::Attribute { .. } = plan {
+                keys.extend(self.level_attributes(level).map(|level| level.leaves.key));
+            }
+        }
+        keys.sort_unstable();
+        keys.dedup();
+        let unread = self.source.unread_dictionaries(&keys);
+        if unread.is_empty() {
+            let generic = self.generic_leaves(plans, traces).into_iter();
+            parts.extend(generic.map(|leaf| (leaf, rows.clone())));
+            return self.source.fetch_parts(&parts).await;
+        }
+        parts.extend(unread.iter().map(|leaf| (*leaf, all.start..all.start)));
+        self.source.fetch_parts(&parts).await?;
+        self.source.read_dictionaries(&unread)?;
+        let generic = self.generic_leaves(plans, traces);
+        self.source.fetch(&generic, rows).await
     }
 
     /// The leaf whose levels tell how many events or links each span has.
@@ -394,19 +437,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
                 plans.push((column, self.plan(column)));
             }
         }
-        let is_whole = traces == (0..self.layout.shape.traces());
-        let (mut leaves, mut members) = (Vec::new(), Vec::new());
-        for (column, plan) in &plans {
-            let level = column.level();
-            self.leaves_of(plan, level, &traces, &mut leaves);
-            members.extend(self.member_leaf(level));
-        }
-        if is_whole {
-            leaves.append(&mut members);
-        }
-        leaves.sort_unstable();
-        leaves.dedup();
-        self.source.fetch(&leaves, self.rows(&traces)).await?;
+        self.fetch_for(&plans, &traces).await?;
         for (column, plan) in plans {
             let level = column.level();
             self.load_members(level).await?;

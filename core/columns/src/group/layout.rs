@@ -202,6 +202,11 @@ impl Building {
         if of_trace.0 >= Some(&shape.resources) || of_trace.1 >= Some(&shape.scopes) {
             return Err(Failed::Corrupt("a span without a resource or scope"));
         }
+        if count == 1 {
+            shape.resource_of_span.push(shape.resources - 1);
+            shape.scope_of_span.push(shape.scopes - 1);
+            return Ok(());
+        }
         let spans = self.spans as usize;
         shape.resource_of_span.resize(spans, shape.resources - 1);
         shape.scope_of_span.resize(spans, shape.scopes - 1);

@@ -163,25 +163,34 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
         leaves: &[usize],
         rows: Range<u32>,
     ) -> Result<(), LoadError<R::Error>> {
+        let parts: Vec<_> = leaves.iter().map(|&leaf| (leaf, rows.clone())).collect();
+        self.fetch_parts(&parts).await
+    }
+
+    /// The same with rows of their own for each leaf; no rows stand for the dictionary alone.
+    pub async fn fetch_parts(
+        &mut self,
+        parts: &[(usize, Range<u32>)],
+    ) -> Result<(), LoadError<R::Error>> {
         let block = self.block.clone();
         let group = block.row_groups().get(self.group);
         let group = group.ok_or_else(|| self.no_rows())?;
         // Known before reading, though not exactly.
         let mut wanted = 0_u64;
-        for &leaf in leaves {
-            let bytes = group.chunks.get(leaf).map_or(0, |chunk| chunk.bytes);
+        for (leaf, rows) in parts {
+            let bytes = group.chunks.get(*leaf).map_or(0, |chunk| chunk.bytes);
             let share = u128::from(bytes) * (rows.len() as u128) / u128::from(group.rows.max(1));
             wanted = wanted.saturating_add(share as u64);
             if wanted > self.left() as u64 {
-                return Err(self.too_much(leaf));
+                return Err(self.too_much(*leaf));
             }
         }
         let fetched = &mut self.fetched;
         block
-            .fetch(group, leaves, rows, &self.ranges, fetched)
+            .fetch_parts(group, parts, &self.ranges, fetched)
             .await?;
-        match (leaves.last(), self.memory_bytes() > self.limit) {
-            (Some(&leaf), true) => Err(self.too_much(leaf)),
+        match (parts.last(), self.memory_bytes() > self.limit) {
+            (Some((leaf, _)), true) => Err(self.too_much(*leaf)),
             _ => Ok(()),
         }
     }
@@ -255,26 +264,26 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
         self.dictionaries.get(&leaf)
     }
 
-    /// The dictionaries of leaves, read if they are not there yet; one request, or few. None where a leaf has none, or where only
-    /// reading the values would tell.
-    pub async fn dictionaries(
-        &mut self,
-        leaves: &[usize],
-    ) -> Result<Vec<Option<Arc<Dictionary>>>, LoadError<R::Error>> {
+    /// Those of some leaves that have a dictionary which was not read yet, and that can be read alone.
+    pub fn unread_dictionaries(&self, leaves: &[usize]) -> Vec<usize> {
+        let group = self.block.row_groups().get(self.group);
+        let is_unread = |leaf: &usize| {
+            let group = group.filter(|_| !self.dictionaries.contains_key(leaf));
+            let chunk = group.and_then(|group| Some((group, group.chunks.get(*leaf)?)));
+            chunk.is_some_and(|(group, chunk)| {
+                let first = group.pages(chunk).first();
+                first.is_some_and(|page| chunk.start < page.offset)
+            })
+        };
+        leaves.iter().copied().filter(is_unread).collect()
+    }
+
+    /// Decodes dictionaries that were fetched.
+    pub fn read_dictionaries(&mut self, leaves: &[usize]) -> Result<(), LoadError<R::Error>> {
         let block = self.block.clone();
         let group = block.row_groups().get(self.group);
         let group = group.ok_or_else(|| self.no_rows())?;
-        let has_one = |leaf: &usize| {
-            let chunk = group.chunks.get(*leaf);
-            let first = chunk.and_then(|chunk| Some((chunk, group.pages(chunk).first()?)));
-            first.is_some_and(|(chunk, page)| chunk.start < page.offset)
-        };
-        let missing = |leaf: &usize| has_one(leaf) && !self.dictionaries.contains_key(leaf);
-        let missing: Vec<usize> = leaves.iter().copied().filter(missing).collect();
-        let start = self.rows.start;
-        // No rows: nothing but the dictionaries.
-        self.fetch(&missing, start..start).await?;
-        for &leaf in &missing {
+        for &leaf in leaves {
             let column = block.column(group, leaf, &self.fetched);
             let read = column.map_or(Ok(None), |column| column.dictionary());
             let read = read.map_err(|corrupt| self.corrupt_at(corrupt))?;
@@ -282,6 +291,20 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
                 self.keep_dictionary(leaf, &read)?;
             }
         }
+        Ok(())
+    }
+
+    /// The dictionaries of leaves, read if they are not there yet; one request, or few. None where a leaf has none, or where only
+    /// reading the values would tell.
+    pub async fn dictionaries(
+        &mut self,
+        leaves: &[usize],
+    ) -> Result<Vec<Option<Arc<Dictionary>>>, LoadError<R::Error>> {
+        let unread = self.unread_dictionaries(leaves);
+        let start = self.rows.start;
+        // No rows: nothing but the dictionaries.
+        self.fetch(&unread, start..start).await?;
+        self.read_dictionaries(&unread)?;
         let known = |leaf| self.dictionaries.get(leaf).cloned();
         Ok(leaves.iter().map(known).collect())
     }

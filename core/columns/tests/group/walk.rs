@@ -135,16 +135,35 @@ proptest! {
 }
 
 #[test]
-fn one_fetch_for_all_columns() {
+fn few_requests_for_all_columns() {
     let batch = Random(5).batch(50);
     let block = written(Format::VParquet5, &[batch], 100_000_000);
     let keys = naive::keys(&block.traces());
     let rows = block.open.row_groups()[0].rows;
     let mut chunk = open(&block, 0, 0..rows);
     block.file.requests.set(0);
+    // Whether there are such keys, then the rest.
     now(chunk.load(&naive::columns(&keys), None)).unwrap();
-    assert!(block.file.requests.get() <= 1);
+    assert!(block.file.requests.get() <= 2);
     let read = chunk.bytes_read();
     now(chunk.load(&naive::columns(&keys), None)).unwrap();
     assert_eq!(read, chunk.bytes_read());
+}
+
+/// Of keys that a row group does not have nothing but the dictionary of keys is read.
+#[test]
+fn keys_that_are_not_there_cost_nothing() {
+    let batch = Random(6).batch(2000);
+    let block = written(Format::VParquet5, &[batch], 100_000_000);
+    let rows = block.open.row_groups()[0].rows;
+    let missing = Column::Attribute(Level::Span, "no such key".into());
+    let mut chunk = open(&block, 0, 0..rows);
+    let opened = chunk.bytes_read();
+    block.file.requests.set(0);
+    now(chunk.load(std::slice::from_ref(&missing), None)).unwrap();
+    assert!(chunk.cells(&missing).unwrap().is_empty());
+    assert_eq!(block.file.requests.get(), 1);
+    assert!(chunk.bytes_read() - opened < 1000);
+    assert!(now(chunk.strings_of(&missing)).unwrap().unwrap().is_empty());
+    assert_eq!(block.file.requests.get(), 2);
 }
