@@ -1,8 +1,8 @@
-//! A trace in the form that the client asked for (http-api.md §2, §4.2).
+//! Answers in the form that the client asked for (http-api.md §2, §4.2).
 
 use http::StatusCode;
 use prost::Message as _;
-use vivace_protocol::tempopb::TraceByIdMetrics;
+use vivace_protocol::tempopb::TraceByIdResponse;
 use vivace_protocol::trace::{
     Combined, to_json_llm_pausing, to_json_v1_pausing, to_json_v2_pausing,
 };
@@ -39,8 +39,7 @@ async fn json_v1(combined: &Combined) -> Vec<u8> {
 }
 
 /// A `TraceByIDResponse`; 200 also when nothing was found.
-pub async fn v2(combined: Combined, metrics: TraceByIdMetrics, form: Form) -> Response {
-    let answer = combined.into_response(metrics);
+pub async fn v2(answer: TraceByIdResponse, form: Form) -> Response {
     let (kind, body) = match form {
         Form::Protobuf => (PROTOBUF, answer.encode_to_vec()),
         Form::Json => {
@@ -53,4 +52,23 @@ pub async fn v2(combined: Combined, metrics: TraceByIdMetrics, form: Form) -> Re
         }
     };
     response::with_type(StatusCode::OK, kind, body)
+}
+
+/// A search, or names of tags: what is not protobuf is the same JSON.
+pub async fn plain<M: prost::Message>(
+    message: &M,
+    json: impl AsyncFn(&M) -> String,
+    form: Form,
+) -> Response {
+    let (kind, body) = match form {
+        Form::Protobuf => (PROTOBUF, message.encode_to_vec()),
+        Form::Json => (JSON, json(message).await.into_bytes()),
+        Form::Llm => (LLM_JSON, json(message).await.into_bytes()),
+    };
+    response::with_type(StatusCode::OK, kind, body)
+}
+
+/// A metrics query: JSON, whatever was asked for.
+pub fn json(text: String) -> Response {
+    response::with_type(StatusCode::OK, JSON, text.into_bytes())
 }

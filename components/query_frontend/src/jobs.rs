@@ -24,13 +24,16 @@ pub struct JobCost {
     pub backend_bytes: u64,
 }
 
+/// Starts the work of a job. It is called again when a try has failed in a way that may pass.
+pub type Start<T> = Box<dyn Fn() -> LocalBoxFuture<'static, Result<(T, JobCost), SourceError>>>;
+
 /// A piece of a query that can run on its own.
 pub struct Job<T> {
     /// About what it reads.
     pub bytes: u64,
     /// Unix nanoseconds: no span in it starts later. `u64::MAX` for live data.
     pub newest: u64,
-    pub run: Box<dyn FnOnce() -> LocalBoxFuture<'static, Result<(T, JobCost), SourceError>>>,
+    pub run: Start<T>,
 }
 
 /// The jobs of one query over one tenant, newest data first.

@@ -2,12 +2,35 @@
 
 mod accept;
 mod answer;
+mod answers;
+mod api;
+mod by_id;
+mod config;
+mod convert;
+mod error;
+mod execute;
+mod jobs;
+mod legacy;
+pub mod limits;
 mod metrics;
 mod params;
 mod query;
 mod routes;
+mod run;
 mod source;
+mod stream;
+mod trace_filter;
 
-pub use params::{BadParameter, Mode, TraceByIdParams, parse_trace_by_id};
-pub use routes::{Deps, routes};
-pub use source::{BlockLookup, FromBlocks, SourceError, TenantRefusal, Tenants, TraceSource};
+pub use api::{Deps, Queries};
+pub use config::{MetricsConfig, QueryConfig, SearchConfig};
+pub use error::QueryError;
+pub use jobs::{
+    Job, JobCost, Jobs, MetricsSpec, QuerySource, SearchSpec, Start, TagScope, TagValue, TagsFound,
+    TagsSpec,
+};
+pub use metrics::Objective;
+pub use params::{BadParameter, Mode, TraceByIdParams, TraceFilter, parse_trace_by_id};
+pub use routes::{Frontend, routes};
+pub use source::{
+    BlockLookup, FromBlocks, QueryLimits, SourceError, TenantRefusal, Tenants, TraceSource,
+};

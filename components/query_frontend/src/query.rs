@@ -14,6 +14,12 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The first value of a parameter; empty when it is not there.
+pub fn first<'a>(pairs: &'a [(String, String)], name: &str) -> &'a str {
+    let found = pairs.iter().find(|(key, _)| key == name);
+    found.map_or("", |(_, value)| value)
+}
+
 fn decode(text: &str) -> String {
     let blanks = text.replace('+', " ");
     percent_decode(&blanks).into_owned()

@@ -1,6 +1,7 @@
 //! What the query frontend needs of others.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderMap, StatusCode};
@@ -97,4 +98,24 @@ pub trait Tenants {
 
     /// Largest trace in bytes of protobuf; 0 = no limit.
     fn max_bytes_per_trace(&self, tenant: &str) -> u64;
+
+    /// The other limits of a tenant's queries.
+    fn query_limits(&self, tenant: &str) -> QueryLimits;
+}
+
+/// What a tenant's queries may do (configuration.md §8.2, `read`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueryLimits {
+    /// Longest range of a search; zero: that of the front end.
+    pub max_search_duration: Duration,
+    /// Longest range of a metrics query; zero: that of the front end.
+    pub max_metrics_duration: Duration,
+    /// Bytes of names or values in an answer; 0: any.
+    pub max_bytes_per_tag_values_query: u64,
+    /// OR groups of a filter of tags; 0: the default.
+    pub max_condition_groups_per_tag_query: u32,
+    /// Trace ids have all 32 digits.
+    pub left_pad_trace_ids: bool,
+    /// Hints that only operators should use count.
+    pub unsafe_query_hints: bool,
 }

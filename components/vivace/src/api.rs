@@ -8,15 +8,20 @@ use ::http::{HeaderName, Method};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use regex::Regex;
+use vivace_engine::TraceResult;
 use vivace_model::TraceId;
 use vivace_protocol::trace::Fragment;
 use vivace_query_frontend::{
-    self as query_frontend, BlockLookup, FromBlocks, SourceError, TraceSource,
+    self as query_frontend, BlockLookup, FromBlocks, Frontend, Jobs, MetricsSpec, QueryConfig,
+    QuerySource, SearchSpec, SourceError, TagsFound, TagsSpec, TraceSource,
 };
+use vivace_query_metrics::Partials;
 use vivace_shards::BoxError;
 use vivace_shards::grpc;
 use vivace_shards::http::{Methods, Router};
+use vivace_traceql::Query;
 
+use crate::glue::{Queries, Traces};
 use crate::limits::ShardLimits;
 use crate::node::Node;
 use crate::request_log::RequestLog;
@@ -28,21 +33,28 @@ use crate::tenants::QueryTenants;
 /// Descriptions of the gRPC services, for reflection.
 pub const DESCRIPTORS: &[u8] = vivace_protocol::DESCRIPTORS;
 
-/// A trace source that is connected when the live store has started; until then queries are told to come again.
-#[derive(Clone, Default)]
-pub struct Late(Rc<RefCell<Option<Rc<dyn TraceSource>>>>);
-
-impl Late {
-    /// Connects it.
-    pub fn set(&self, source: Rc<dyn TraceSource>) {
-        *self.0.borrow_mut() = Some(source);
-    }
+/// Where spans are found.
+#[derive(Clone)]
+pub struct Sources {
+    /// By trace id.
+    pub traces: Rc<Traces>,
+    /// By query.
+    pub queries: Queries,
 }
 
+/// Sources that are connected when the live store has started; until then queries are told to come again.
+#[derive(Clone, Default)]
+pub struct Late(Rc<RefCell<Option<Sources>>>);
+
 impl Late {
-    fn source(&self) -> Result<Rc<dyn TraceSource>, SourceError> {
-        let source = self.0.borrow().clone();
-        source.ok_or_else(|| SourceError::Unavailable("live-store is starting".into()))
+    /// Connects them.
+    pub fn set(&self, sources: Sources) {
+        *self.0.borrow_mut() = Some(sources);
+    }
+
+    fn sources(&self) -> Result<Sources, SourceError> {
+        let sources = self.0.borrow().clone();
+        sources.ok_or_else(|| SourceError::Unavailable("live-store is starting".into()))
     }
 }
 
@@ -52,7 +64,7 @@ impl TraceSource for Late {
         tenant: &'a str,
         trace_id: TraceId,
     ) -> LocalBoxFuture<'a, Result<Vec<Fragment>, SourceError>> {
-        async move { self.source()?.find_recent(tenant, trace_id).await }.boxed_local()
+        async move { self.sources()?.traces.find_recent(tenant, trace_id).await }.boxed_local()
     }
 
     fn find_in_blocks<'a>(
@@ -60,12 +72,69 @@ impl TraceSource for Late {
         tenant: &'a str,
         lookup: &'a BlockLookup,
     ) -> LocalBoxFuture<'a, Result<FromBlocks, SourceError>> {
-        async move { self.source()?.find_in_blocks(tenant, lookup).await }.boxed_local()
+        async move { self.sources()?.traces.find_in_blocks(tenant, lookup).await }.boxed_local()
     }
 }
 
-/// Everything on the HTTP port.
-pub fn router(node: &Arc<Node>, limits: &Rc<ShardLimits>, late: &Late) -> Result<Router, BoxError> {
+impl QuerySource for Late {
+    fn search<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: Rc<SearchSpec>,
+    ) -> LocalBoxFuture<'a, Result<Jobs<Vec<TraceResult>>, SourceError>> {
+        async move { self.sources()?.queries.search(tenant, spec).await }.boxed_local()
+    }
+
+    fn complete<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: Rc<SearchSpec>,
+        found: Vec<TraceResult>,
+    ) -> LocalBoxFuture<'a, Result<Vec<TraceResult>, SourceError>> {
+        async move {
+            let sources = self.sources()?;
+            sources.queries.complete(tenant, spec, found).await
+        }
+        .boxed_local()
+    }
+
+    fn metrics<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: Rc<MetricsSpec>,
+    ) -> LocalBoxFuture<'a, Result<Jobs<Partials>, SourceError>> {
+        async move { self.sources()?.queries.metrics(tenant, spec).await }.boxed_local()
+    }
+
+    fn tags<'a>(
+        &'a self,
+        tenant: &'a str,
+        spec: Rc<TagsSpec>,
+    ) -> LocalBoxFuture<'a, Result<Jobs<TagsFound>, SourceError>> {
+        async move { self.sources()?.queries.tags(tenant, spec).await }.boxed_local()
+    }
+
+    fn matching_spans<'a>(
+        &'a self,
+        query: &'a Query,
+        trace_id: TraceId,
+        fragments: &'a [Fragment],
+    ) -> LocalBoxFuture<'a, Result<Vec<[u8; 8]>, SourceError>> {
+        async move {
+            let sources = self.sources()?;
+            let found = sources.queries.matching_spans(query, trace_id, fragments);
+            found.await
+        }
+        .boxed_local()
+    }
+}
+
+/// The query API of a shard.
+pub fn frontend(
+    node: &Arc<Node>,
+    limits: &Rc<ShardLimits>,
+    late: &Late,
+) -> Result<Frontend, BoxError> {
     let config = &node.config;
     let frontend = &config.query_frontend;
     let slo = &frontend.trace_by_id.slo;
@@ -93,9 +162,19 @@ pub fn router(node: &Arc<Node>, limits: &Rc<ShardLimits>, late: &Late) -> Result
             several: frontend.multi_tenant_queries_enabled,
             limits: Rc::clone(limits),
         }),
+        queries: Some(query_frontend::Queries {
+            source: Rc::new(late.clone()),
+            config: QueryConfig::new(frontend),
+        }),
     };
+    Ok(Frontend::new(deps))
+}
+
+/// Everything on the HTTP port.
+pub fn router(node: &Arc<Node>, frontend: &Frontend) -> Result<Router, BoxError> {
+    let config = &node.config;
     let mut router = Router::new();
-    for route in query_frontend::routes(deps)? {
+    for route in frontend.routes()? {
         router = router.add_route(route);
     }
     router = status::add_routes(router, node);
@@ -103,7 +182,7 @@ pub fn router(node: &Arc<Node>, limits: &Rc<ShardLimits>, late: &Late) -> Result
         .prefix(&config.server.http_path_prefix)
         .log(Rc::new(RequestLog::new(&config.server)));
     if config.stream_over_http_enabled {
-        router = router.mount_grpc(grpc_server(node)?);
+        router = router.mount_grpc(grpc_server(node, frontend)?);
     }
     Ok(router)
 }
@@ -127,11 +206,11 @@ pub fn internal_router(node: &Arc<Node>) -> Router {
 }
 
 /// The gRPC server of the process.
-pub fn grpc_server(node: &Arc<Node>) -> Result<grpc::Server, BoxError> {
+pub fn grpc_server(node: &Arc<Node>, frontend: &Frontend) -> Result<grpc::Server, BoxError> {
     let server = grpc::Server::new()
         .max_recv_message_bytes(node.config.server.grpc_server_max_recv_msg_size)
         .max_send_message_bytes(node.config.server.grpc_server_max_send_msg_size)
         .health(node.health.clone())
         .reflection(DESCRIPTORS)?;
-    Ok(server)
+    Ok(frontend.add_streaming(server))
 }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use http::{HeaderMap, StatusCode};
 use vivace_config::tenant::{self, TenantError};
-use vivace_query_frontend::{TenantRefusal, Tenants};
+use vivace_query_frontend::{QueryLimits, TenantRefusal, Tenants};
 
 use crate::limits::ShardLimits;
 
@@ -35,6 +35,19 @@ impl Tenants for QueryTenants {
 
     fn max_bytes_per_trace(&self, tenant: &str) -> u64 {
         self.limits.of(tenant).max_bytes_per_trace
+    }
+
+    fn query_limits(&self, tenant: &str) -> QueryLimits {
+        let limits = self.limits.of(tenant);
+        let read = &limits.limits.read;
+        QueryLimits {
+            max_search_duration: read.max_search_duration.as_std(),
+            max_metrics_duration: read.max_metrics_duration.as_std(),
+            max_bytes_per_tag_values_query: read.max_bytes_per_tag_values_query,
+            max_condition_groups_per_tag_query: read.max_condition_groups_per_tag_query,
+            left_pad_trace_ids: read.left_pad_trace_ids,
+            unsafe_query_hints: read.unsafe_query_hints,
+        }
     }
 }
 
