@@ -26,7 +26,8 @@ pub(crate) struct Chosen {
 pub(crate) struct Reservoir {
     /// Not included.
     start: u64,
-    range: u64,
+    /// Slots a nanosecond.
+    scale: f64,
     max: u32,
     /// By slot, best first.
     slots: Vec<Vec<Chosen>>,
@@ -41,7 +42,7 @@ impl Reservoir {
         };
         Self {
             start,
-            range: end.saturating_sub(start).max(1),
+            scale: f64::from(slots) / end.saturating_sub(start).max(1) as f64,
             max,
             slots: vec![Vec::new(); slots as usize],
         }
@@ -50,9 +51,9 @@ impl Reservoir {
     #[inline]
     fn slot(&self, unix_nano: u64) -> usize {
         let into = unix_nano.saturating_sub(self.start).saturating_sub(1);
-        // Ranges are below 2^56 ns and slots below 2^8 wherever requests were checked; else everything ends up in the last slot.
-        let slot = into.saturating_mul(self.slots.len() as u64) / self.range;
-        (slot as usize).min(self.slots.len().saturating_sub(1))
+        // Not a division: every span that counts is asked for its slot.
+        let slot = (into as f64 * self.scale) as usize;
+        slot.min(self.slots.len().saturating_sub(1))
     }
 
     /// Whether a span with that rank would be kept.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use vivace_traceql::{MetricsFunction, Static};
 
 use crate::accumulate::{Buckets, Count, Points, Slot, Window};
@@ -141,6 +143,8 @@ struct Table<'a> {
     plan: &'a MetricsPlan,
     leaf: &'a MetricsLeaf,
     part: &'a LeafPartial,
+    /// By series and bucket.
+    chosen: HashMap<(u32, u8), Vec<&'a Chosen>, RandomState>,
     rows: Vec<Row>,
     /// Series that there may be.
     max: usize,
@@ -149,11 +153,18 @@ struct Table<'a> {
 
 impl<'a> Table<'a> {
     fn new(plan: &'a MetricsPlan, leaf: &'a MetricsLeaf, part: &'a LeafPartial) -> Self {
+        let by_bucket = matches!(leaf.function(), MetricsFunction::HistogramOverTime(_));
         let max = MAX_SAMPLES / (plan.intervals as usize).max(1);
+        let mut chosen: HashMap<_, Vec<_>, _> = HashMap::default();
+        for one in part.exemplars.chosen() {
+            let bucket = if by_bucket { one.bucket } else { 0 };
+            chosen.entry((one.series, bucket)).or_default().push(one);
+        }
         Self {
             plan,
             leaf,
             part,
+            chosen,
             rows: Vec::new(),
             max: max.clamp(1, MAX_SERIES as usize),
             is_full: false,
@@ -203,10 +214,14 @@ impl<'a> Table<'a> {
         values
     }
 
-    /// Exemplars by series number.
-    fn exemplars(&self, of: impl Fn(&Chosen) -> bool, values: &[f64]) -> Vec<RowExemplar> {
-        let chosen = self.part.exemplars.chosen().into_iter();
-        let chosen = chosen.filter(|chosen| of(chosen));
+    fn chosen(&self, series: u32, bucket: u8) -> &[&'a Chosen] {
+        let chosen = self.chosen.get(&(series, bucket));
+        chosen.map_or(&[], Vec::as_slice)
+    }
+
+    /// `bucket`: of histograms, else 0.
+    fn exemplars(&self, series: u32, bucket: u8, values: &[f64]) -> Vec<RowExemplar> {
+        let chosen = self.chosen(series, bucket).iter();
         chosen.map(|chosen| row_exemplar(chosen, values)).collect()
     }
 
@@ -252,7 +267,7 @@ impl<'a> Table<'a> {
                 Points::Total(window) => self.values(window, |total| total.sum()),
                 Points::Buckets(_) => continue,
             };
-            let exemplars = self.exemplars(|chosen| chosen.series == number, &values);
+            let exemplars = self.exemplars(number, 0, &values);
             self.push(labels, values, exemplars);
         }
     }
@@ -276,8 +291,7 @@ impl<'a> Table<'a> {
                 let bound = bound(exponent, in_seconds);
                 labels.push((BUCKET.into(), Static::Float(bound)));
                 let values = self.values(window, |Count(count)| count);
-                let is_of = |chosen: &Chosen| chosen.series == number && chosen.bucket == exponent;
-                let exemplars = self.exemplars(is_of, &values);
+                let exemplars = self.exemplars(number, exponent, &values);
                 self.push(labels, values, exemplars);
             }
         }
@@ -307,12 +321,10 @@ impl<'a> Table<'a> {
                 }
             }
             let mut exemplars = vec![Vec::new(); quantiles.len()];
-            for chosen in self.part.exemplars.chosen() {
-                if chosen.series == number {
-                    let nearest = nearest(chosen, &values);
-                    if let Some(exemplars) = exemplars.get_mut(nearest) {
-                        exemplars.push(row_exemplar(chosen, &[]));
-                    }
+            for chosen in self.chosen(number, 0) {
+                let nearest = nearest(chosen, &values);
+                if let Some(exemplars) = exemplars.get_mut(nearest) {
+                    exemplars.push(row_exemplar(chosen, &[]));
                 }
             }
             for ((p, values), exemplars) in quantiles.iter().zip(values).zip(exemplars) {
@@ -342,7 +354,7 @@ impl<'a> Table<'a> {
                 }
                 // Every span has a name: of all totals those show the exemplars.
                 let exemplars = match &*counts.name {
-                    "name" => self.exemplars(|chosen| chosen.series == side as u32, &total),
+                    "name" => self.exemplars(side as u32, 0, &total),
                     _ => Vec::new(),
                 };
                 let labels = vec![meta(of_totals), (counts.name.clone(), nil())];

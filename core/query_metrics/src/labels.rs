@@ -107,24 +107,20 @@ pub(crate) fn value_text(value: &Static) -> Cow<'_, str> {
 
 /// The order of series in an answer: number of labels, keys, texts of values.
 pub(crate) fn answer_order(a: &Labels, b: &Labels) -> Ordering {
-    let keys = |labels: &Labels| {
-        labels
-            .iter()
-            .map(|(key, _)| key.clone())
-            .collect::<Vec<_>>()
+    fn keys(labels: &Labels) -> impl Iterator<Item = &Arc<str>> {
+        labels.iter().map(|(key, _)| key)
+    }
+    let by_value = || {
+        let mut orders = a.iter().zip(b).map(|((_, a), (_, b))| match a == b {
+            true => Ordering::Equal,
+            false => value_text(a).cmp(&value_text(b)),
+        });
+        orders.find(|order| order.is_ne())
     };
     a.len()
         .cmp(&b.len())
-        .then_with(|| keys(a).cmp(&keys(b)))
-        .then_with(|| {
-            let mut orders = a
-                .iter()
-                .zip(b)
-                .map(|((_, a), (_, b))| value_text(a).cmp(&value_text(b)));
-            orders
-                .find(|order| order.is_ne())
-                .unwrap_or(Ordering::Equal)
-        })
+        .then_with(|| keys(a).cmp(keys(b)))
+        .then_with(|| by_value().unwrap_or(Ordering::Equal))
 }
 
 /// Which of two series with equal values `topk` prefers: `Less` is the preferred one; `bottomk` has it the other way round.

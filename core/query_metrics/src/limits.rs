@@ -39,7 +39,7 @@ pub const EXEMPLARS_PER_SLOT: usize = 2;
 /// Spans, or attributes, between two pauses: well below a millisecond.
 pub const PAUSE_EVERY: usize = 4096;
 
-/// Series or intervals worked on between two looks at the clock of a sampler: what an adaptive one reads whole first.
+/// Spans or traces that an adaptive sampler reads whole first.
 pub const ADAPTIVE_WARM_UP: u64 = 1000;
 
 /// The adaptive sampler reads at least one of so many (traceql.md §7.11).

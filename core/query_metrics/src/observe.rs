@@ -64,11 +64,13 @@ impl MetricsPlan {
         }
         let room = &mut partials.room;
         let part = partials.leaves.get_mut(leaf_index).ok_or(wrong)?;
+        if leaf.is_trivially_false() || selection.spans.is_empty() {
+            return Ok(());
+        }
         let mut walk = Walk::new(self, chunk)?;
-        let mut values = leaf
-            .value_field()
-            .map(|field| FieldCursor::new(chunk, field));
-        let mut values = values.take().transpose()?;
+        let values = leaf.value_field();
+        let values = values.map(|field| FieldCursor::new(chunk, field));
+        let mut values = values.transpose()?;
         let mut grouper = Grouper::new(chunk, &leaf.query.by, leaf.has_own_label())?;
         let mut weights = Weights::new(chunk, leaf.extrapolates, factor)?;
         let mut examples = Examples::new(chunk, leaf)?;

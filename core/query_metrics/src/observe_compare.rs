@@ -77,7 +77,7 @@ impl MetricsPlan {
         };
         let room = &mut partials.room;
         let part = partials.leaves.get_mut(leaf_index).ok_or(wrong)?;
-        if all.spans.is_empty() {
+        if leaf.is_trivially_false() || all.spans.is_empty() {
             return Ok(());
         }
         let fields = load(chunk, leaf.columns(), &all.spans, leaf.needs_trace_ids()).await?;
@@ -110,8 +110,9 @@ impl MetricsPlan {
             }
         }
 
+        let shared = Shared::new(chunk.shape(), &counted);
         let mut counting = Counting {
-            shape: chunk.shape(),
+            shared: &shared,
             all,
             counted: &counted,
             comparison: &mut part.comparison,
@@ -160,8 +161,43 @@ async fn load<C: Chunk>(
     Ok(fields)
 }
 
+/// Spans that count, by resource and by scope; None where there are none.
+struct Shared {
+    resources: Vec<Option<Box<Sides>>>,
+    scopes: Vec<Option<Box<Sides>>>,
+}
+
+impl Shared {
+    fn new(shape: &Shape, counted: &[Counted]) -> Self {
+        // At most as many values as spans and intervals of the chunk: gone when the chunk is counted.
+        let mut room = Room::default();
+        let mut by_owner = |owners: u32, of_span: &[u32]| {
+            let mut all = vec![None; owners as usize];
+            for span in counted {
+                let owner = of_span.get(span.place.span as usize);
+                if let Some(sides) = owner.and_then(|&owner| all.get_mut(owner as usize)) {
+                    let sides: &mut Box<Sides> = sides.get_or_insert_default();
+                    sides[span.side].add(span.interval, Count(span.weight), &mut room);
+                }
+            }
+            all
+        };
+        Self {
+            resources: by_owner(shape.resources, &shape.resource_of_span),
+            scopes: by_owner(shape.scopes, &shape.scope_of_span),
+        }
+    }
+
+    fn of(&self, level: Level) -> &[Option<Box<Sides>>] {
+        match level {
+            Level::Scope => &self.scopes,
+            _ => &self.resources,
+        }
+    }
+}
+
 struct Counting<'a> {
-    shape: &'a Shape,
+    shared: &'a Shared,
     all: &'a Selection,
     counted: &'a [Counted],
     comparison: &'a mut Comparison,
@@ -222,7 +258,7 @@ impl Counting<'_> {
         let Some(attribute) = self.comparison.attribute(&field_name(field)) else {
             return Ok(());
         };
-        for (owner, sides) in (0..).zip(self.by_owner(level)) {
+        for (owner, sides) in (0..).zip(self.shared.of(level)) {
             let Some(sides) = sides else {
                 continue;
             };
@@ -230,29 +266,10 @@ impl Counting<'_> {
             if code != NO_VALUE {
                 let value = self.comparison.value(attribute, codes.value(code).clone());
                 let of = (attribute, value);
-                self.fits &= self.comparison.add_all(of, &sides, self.room);
+                self.fits &= self.comparison.add_all(of, sides, self.room);
             }
         }
         Ok(())
-    }
-
-    /// Spans by owner; None of owners without one.
-    fn by_owner(&self, level: Level) -> Vec<Option<Box<Sides>>> {
-        let (owners, of_span) = match level {
-            Level::Scope => (self.shape.scopes, &self.shape.scope_of_span),
-            _ => (self.shape.resources, &self.shape.resource_of_span),
-        };
-        let mut all = vec![None; owners as usize];
-        // As many as intervals that the chunk's spans are in, for each owner that has some: gone when the level is counted.
-        let mut room = Room::default();
-        for span in self.counted {
-            let owner = of_span.get(span.place.span as usize);
-            if let Some(sides) = owner.and_then(|&owner| all.get_mut(owner as usize)) {
-                let sides: &mut Box<Sides> = sides.get_or_insert_default();
-                sides[span.side].add(span.interval, Count(span.weight), &mut room);
-            }
-        }
-        all
     }
 
     /// Attributes without columns.
@@ -261,7 +278,7 @@ impl Counting<'_> {
         match table.level {
             Level::Span => self.span_table(table, &mut rows, pause).await,
             level => {
-                let sides = self.by_owner(level);
+                let sides = self.shared.of(level);
                 for (row, &owner) in table.owners.iter().enumerate() {
                     if row % PAUSE_EVERY == PAUSE_EVERY - 1 {
                         pause().await;

@@ -261,7 +261,10 @@ fn stages_and_arithmetic() {
     assert_eq!(
         table(&answer(&share, &rows)),
         [
-            line("span.a=\"x\"", [200.0 / 3.0, NAN, NAN, NAN, NAN, NAN]),
+            line(
+                "span.a=\"x\"",
+                [100.0 * (2.0 / 3.0), NAN, NAN, NAN, NAN, NAN]
+            ),
             line("span.a=\"y\"", [NAN, 100.0, NAN, NAN, NAN, NAN]),
         ]
     );

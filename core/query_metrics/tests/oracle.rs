@@ -30,6 +30,14 @@ fn attributes(keys: &'static [&'static str]) -> impl Strategy<Value = Vec<(Strin
     vec(one, 0..4)
 }
 
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        cases: ProptestConfig::default().cases.max(cases),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 prop_compose! {
     fn row()(
         // Some on the bounds of intervals, some outside of the range.
@@ -146,7 +154,7 @@ fn order() -> impl Strategy<Value = Vec<usize>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
+    #![proptest_config(config(600))]
 
     #[test]
     fn any_function_over_any_split_is_what_the_rows_say(

@@ -7,7 +7,7 @@ use vivace_columns::{
     AttributeTable, Bitmap, CellKind, Cells, Chunk, Column, Kinds, Level, Members, Selection,
     ServiceStats, Shape, Strings, array_bits,
 };
-use vivace_model::{SpanBatchBuilder, SpanRow, TraceId};
+use vivace_model::{SpanBatchBuilder, SpanId, SpanRow, TraceId};
 use vivace_traceql::{Field, Intrinsic, Kind, Scope, Static, Status};
 
 use super::Row;
@@ -285,9 +285,22 @@ impl Pool {
         let resource = self.builder.resource(0, empty, &[]).unwrap();
         let scope = self.builder.scope(empty, empty, 0, empty).unwrap();
         let span = SpanRow {
+            trace_id: TraceId([1; 16]),
+            span_id: SpanId([1; 8]),
+            parent_span_id: None,
+            name: empty,
+            kind: 0,
+            start_unix_nano: 0,
+            end_unix_nano: 0,
+            status_code: 0,
+            status_message: empty,
+            trace_state: empty,
+            flags: 0,
+            dropped_attributes_count: 0,
+            dropped_events_count: 0,
+            dropped_links_count: 0,
             resource,
             scope,
-            ..SpanRow::default()
         };
         self.builder.end_span(span).unwrap();
         Strings::of_batch(&self.builder.finish().unwrap())

@@ -173,8 +173,7 @@ pub fn run(
         if !row.selected || row.start <= request.start || row.start > request.end {
             continue;
         }
-        let ends = row.start.next_multiple_of(1).div_ceil(1);
-        let number = (ends - request.start).div_ceil(step);
+        let number = (row.start - request.start).div_ceil(step);
         let stamp = ((request.start + number * step) / 1_000_000) as i64;
         let mut labels: Vec<String> = Vec::new();
         for field in by {
@@ -229,6 +228,9 @@ fn name(function: &MetricsFunction) -> &'static str {
     }
 }
 
+/// Of values with their weights.
+type Fold = fn(&[(f64, f64)]) -> f64;
+
 type OwnSeries = Vec<(Option<String>, BTreeMap<i64, f64>)>;
 
 fn series(
@@ -242,7 +244,8 @@ fn series(
         let parts = parts.get(&stamp).into_iter().flatten();
         let number = |part: &Part| match part.value {
             Static::Int(number) => Some((number as f64, part.weight)),
-            Static::Float(number) => Some((number, part.weight)),
+            // NaN stands for absent everywhere.
+            Static::Float(number) => (!number.is_nan()).then_some((number, part.weight)),
             Static::Duration(nanos) if asked == Some(&super::query::duration()) => {
                 Some((seconds(nanos), part.weight))
             }
@@ -251,7 +254,7 @@ fn series(
         };
         parts.filter_map(number).collect()
     };
-    let by_stamp = |of: &dyn Fn(&[(f64, f64)]) -> f64| -> OwnSeries {
+    let by_stamp = |of: Fold| -> OwnSeries {
         let samples = stamps.iter().filter_map(|&stamp| {
             let numbers = numbers(stamp);
             (!numbers.is_empty()).then(|| (stamp, of(&numbers)))
@@ -273,18 +276,18 @@ fn series(
             let samples = samples.map(|stamp| (*stamp, count(stamp) / per_second));
             vec![(None, samples.collect())]
         }
-        MetricsFunction::MinOverTime(_) => by_stamp(&|all| {
+        MetricsFunction::MinOverTime(_) => by_stamp(|all| {
             all.iter()
                 .fold(f64::MAX, |least, (value, _)| least.min(*value))
         }),
-        MetricsFunction::MaxOverTime(_) => by_stamp(&|all| {
+        MetricsFunction::MaxOverTime(_) => by_stamp(|all| {
             all.iter()
                 .fold(f64::MIN, |most, (value, _)| most.max(*value))
         }),
         MetricsFunction::SumOverTime(_) => {
-            by_stamp(&|all| all.iter().map(|(value, weight)| value * weight).sum())
+            by_stamp(|all| all.iter().map(|(value, weight)| value * weight).sum())
         }
-        MetricsFunction::AvgOverTime(_) => by_stamp(&|all| {
+        MetricsFunction::AvgOverTime(_) => by_stamp(|all| {
             let sum: f64 = all.iter().map(|(value, weight)| value * weight).sum();
             sum / all.iter().map(|(_, weight)| weight).sum::<f64>()
         }),
