@@ -1,6 +1,6 @@
 //! What assembled traces don't have: numbers of the tree, columns of traces, statistics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vivace_block::Format;
 use vivace_columns::{Chunk, Column, ServiceStats};
@@ -62,8 +62,15 @@ fn both_versions_have_the_same_tree() {
         let (four, five) = (trees(four), trees(five));
         assert!(four.len() > 1000 && five.values().any(children));
         assert_eq!(four.len(), five.len());
-        for (key, values) in &four {
-            // Spans that start together stand in another order, so that numbers differ.
+        // Where there is no root Tempo stores numbers of children that are none of the trace's.
+        let has_numbers = |(_, values): &(_, &Vec<Static>)| values[0] != Static::Int(0);
+        let with_root: BTreeSet<TraceId> = four
+            .iter()
+            .filter(has_numbers)
+            .map(|(key, _)| key.0)
+            .collect();
+        for (key, values) in four.iter().filter(|(key, _)| with_root.contains(&key.0)) {
+            // Spans that start together stand in another order, so that the other numbers differ.
             assert_eq!(values[3], five[key][3], "{key:?}");
         }
     }
