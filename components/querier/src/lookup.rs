@@ -79,7 +79,7 @@ impl Querier {
     }
 
     /// The blocks of a tenant that are listed now.
-    pub fn listed(&self, tenant: &str) -> Result<Vec<Arc<BlockMeta>>, Error> {
+    pub fn listed(&self, tenant: &str) -> Result<Arc<[Arc<BlockMeta>]>, Error> {
         let listed = self.inner.blocks.of_tenant(tenant);
         listed.map_err(|why| Error::NotListed { why })
     }

@@ -30,7 +30,7 @@ impl StoreError {
 pub trait Blocks {
     /// Every block that may hold a trace of the tenant: live ones, and those compacted so recently that what replaced them may
     /// not be listed yet. An error says why the list is not known.
-    fn of_tenant(&self, tenant: &str) -> Result<Vec<Arc<BlockMeta>>, String>;
+    fn of_tenant(&self, tenant: &str) -> Result<Arc<[Arc<BlockMeta>]>, String>;
 
     /// Whether the block is listed now.
     fn is_listed(&self, meta: &BlockMeta) -> bool;

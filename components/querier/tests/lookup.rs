@@ -69,7 +69,7 @@ impl Memory {
 }
 
 impl Blocks for Memory {
-    fn of_tenant(&self, tenant: &str) -> Result<Vec<Arc<BlockMeta>>, String> {
+    fn of_tenant(&self, tenant: &str) -> Result<Arc<[Arc<BlockMeta>]>, String> {
         let metas = self.metas.borrow();
         Ok(metas
             .iter()
@@ -228,8 +228,8 @@ struct Gone {
 }
 
 impl Blocks for Gone {
-    fn of_tenant(&self, _: &str) -> Result<Vec<Arc<BlockMeta>>, String> {
-        Ok(self.metas.clone())
+    fn of_tenant(&self, _: &str) -> Result<Arc<[Arc<BlockMeta>]>, String> {
+        Ok(self.metas.clone().into())
     }
 
     fn is_listed(&self, _: &BlockMeta) -> bool {

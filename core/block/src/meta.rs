@@ -1,5 +1,7 @@
 //! `meta.json` (block-format.md §2).
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
@@ -48,7 +50,8 @@ pub struct BlockMeta {
     pub bloom_shards: u32,
     /// Bytes of the Parquet footer without its frame of 8; 0 = not known.
     pub footer_size: u32,
-    pub dedicated_columns: Vec<DedicatedColumn>,
+    /// The lists of most blocks of a tenant are equal: those of one tenant index, or of a list of blocks, share one.
+    pub dedicated_columns: Arc<[DedicatedColumn]>,
     /// 1 for blocks written once; metrics queries read no others.
     pub replication_factor: u32,
 }
@@ -64,6 +67,13 @@ impl BlockMeta {
         match self.bloom_shards {
             0 => 10,
             count => count,
+        }
+    }
+
+    /// Shares the list of dedicated columns with another meta if it is equal.
+    pub fn share_columns(&mut self, other: &Self) {
+        if self.dedicated_columns == other.dedicated_columns {
+            self.dedicated_columns = Arc::clone(&other.dedicated_columns);
         }
     }
 
@@ -114,7 +124,7 @@ pub(crate) mod tests {
         let mut blob = DedicatedColumn::new(Scope::Span, "big.blob", Kind::String);
         blob.options.push(ColumnOption::Blob);
         assert_eq!(
-            meta.dedicated_columns,
+            *meta.dedicated_columns,
             [
                 DedicatedColumn::new(Scope::Resource, "k8s.pod.name", Kind::String),
                 DedicatedColumn::new(Scope::Span, "http.request.method", Kind::String),
@@ -233,7 +243,7 @@ pub(crate) mod tests {
                 total_records: rest[2],
                 bloom_shards: rest[3],
                 footer_size: rest[4],
-                dedicated_columns,
+                dedicated_columns: dedicated_columns.into(),
                 replication_factor: rest[5],
             }
         })

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, MapAccess, Visitor};
@@ -105,7 +106,7 @@ impl<'de> Visitor<'de> for ParsedVisitor {
             total_records: 0,
             bloom_shards: 0,
             footer_size: 0,
-            dedicated_columns: Vec::new(),
+            dedicated_columns: Arc::default(),
             replication_factor: 0,
         };
         while let Some(Key(key)) = map.next_key()? {
@@ -126,7 +127,7 @@ impl<'de> Visitor<'de> for ParsedVisitor {
                 "replicationFactor" => {
                     meta.replication_factor = number(&mut map, "replicationFactor")?;
                 }
-                "dedicatedColumns" => meta.dedicated_columns = columns(&mut map)?,
+                "dedicatedColumns" => meta.dedicated_columns = columns(&mut map)?.into(),
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                 }

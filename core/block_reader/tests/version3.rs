@@ -318,10 +318,11 @@ fn meta(data: &Bytes) -> BlockMeta {
         total_records: 1,
         bloom_shards: 1,
         footer_size: 0,
-        dedicated_columns: vec![
+        dedicated_columns: [
             DedicatedColumn::new(Scope::Resource, "ip", Kind::String),
             DedicatedColumn::new(Scope::Span, "instance", Kind::String),
-        ],
+        ]
+        .into(),
         replication_factor: 1,
     }
 }

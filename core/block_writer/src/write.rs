@@ -145,7 +145,7 @@ pub async fn write_block<S: Sink>(
         total_records: row_groups,
         bloom_shards: blooms.len() as u32,
         footer_size,
-        dedicated_columns: columns,
+        dedicated_columns: columns.into(),
         replication_factor: 1,
     };
     Ok(Built {

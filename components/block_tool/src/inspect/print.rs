@@ -74,7 +74,7 @@ impl Facts {
         for (name, value) in lines {
             writeln!(out, "  {name:<20}{value}")?;
         }
-        for column in &meta.dedicated_columns {
+        for column in meta.dedicated_columns.iter() {
             let options: Vec<_> = column
                 .options
                 .iter()

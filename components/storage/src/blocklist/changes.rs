@@ -16,6 +16,15 @@ pub(super) enum Change {
 }
 
 impl Change {
+    /// A new block mostly has the dedicated columns of the newest one that is known.
+    pub(super) fn share_columns(&mut self, blocks: &TenantBlocks) {
+        if let Self::Added(meta) = self
+            && let (Some(newest), Some(meta)) = (blocks.live.first(), Arc::get_mut(meta))
+        {
+            meta.share_columns(newest);
+        }
+    }
+
     pub(super) fn apply(&self, blocks: &mut TenantBlocks) {
         match self {
             // Compacted since by somebody else: that is the later news.

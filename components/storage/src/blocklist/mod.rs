@@ -58,9 +58,36 @@ struct State {
 struct Tenant {
     blocks: Arc<TenantBlocks>,
     journal: Journal,
+    /// What was last made for traces by id of `blocks`.
+    for_traces: Option<ForTraces>,
     /// Why the list is missing, if it has never been read.
     unread: Option<String>,
     index: Option<IndexState>,
+}
+
+/// The blocks that may hold traces, and until when these are they.
+#[derive(Clone, Debug)]
+struct ForTraces {
+    blocks: Arc<[Arc<BlockMeta>]>,
+    until: DateTime<Utc>,
+}
+
+impl ForTraces {
+    fn of(blocks: &TenantBlocks, grace: TimeDelta) -> Self {
+        let since = now() - grace;
+        let mut until = DateTime::<Utc>::MAX_UTC;
+        let recent = blocks.compacted.iter().filter(|block| {
+            // A block that is in both lists is read once.
+            block.compacted_time >= since && !blocks.is_live(&block.meta)
+        });
+        let recent = recent.map(|block| {
+            let gone = block.compacted_time.checked_add_signed(grace);
+            until = until.min(gone.unwrap_or(DateTime::<Utc>::MAX_UTC));
+            Arc::clone(&block.meta)
+        });
+        let blocks = blocks.live.iter().cloned().chain(recent).collect();
+        Self { blocks, until }
+    }
 }
 
 /// What a poll knows of a tenant's index.
@@ -110,22 +137,34 @@ impl Blocklist {
     }
 
     /// The blocks that may hold traces of a tenant: live ones, newest end first, then compacted ones that somebody may not know the
-    /// successors of yet (marked within twice the pause between polls).
-    pub fn for_trace_by_id(&self, tenant: &str) -> Vec<Arc<BlockMeta>> {
+    /// successors of yet (marked within twice the pause between polls). The list is made when the blocks have changed, and shared:
+    /// counting the references of ten thousand metas takes longer than all else.
+    pub fn for_trace_by_id(&self, tenant: &str) -> Arc<[Arc<BlockMeta>]> {
         let (blocks, grace) = {
             let state = self.state();
-            let Some(tenant) = state.tenants.get(tenant) else {
-                return Vec::new();
+            let Some(known) = state.tenants.get(tenant) else {
+                return Arc::default();
             };
-            (Arc::clone(&tenant.blocks), state.grace)
+            match &known.for_traces {
+                Some(made) if now() <= made.until => return Arc::clone(&made.blocks),
+                _ => (Arc::clone(&known.blocks), state.grace),
+            }
         };
-        let since = now() - TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX);
-        let recent = blocks.compacted.iter().filter(|block| {
-            // A block that is in both lists is read once.
-            block.compacted_time >= since && !blocks.is_live(&block.meta)
-        });
-        let recent = recent.map(|block| Arc::clone(&block.meta));
-        blocks.live.iter().cloned().chain(recent).collect()
+        let made = ForTraces::of(
+            &blocks,
+            TimeDelta::from_std(grace).unwrap_or(TimeDelta::MAX),
+        );
+        let found = Arc::clone(&made.blocks);
+        let mut state = self.state();
+        // Made without the lock: meanwhile the blocks, or how long they are kept, may have changed.
+        if state.grace == grace
+            && let Some(known) = state.tenants.get_mut(tenant)
+            && Arc::ptr_eq(&known.blocks, &blocks)
+        {
+            known.for_traces = Some(made);
+        }
+        drop(state);
+        found
     }
 
     /// The tenants that have blocks, in order.
@@ -163,8 +202,10 @@ impl Blocklist {
         let mut state = self.state();
         let (polls, polled) = (state.polls, state.polled);
         let tenant = state.tenants.entry(tenant.to_owned()).or_default();
+        tenant.for_traces = None;
         let blocks = Arc::make_mut(&mut tenant.blocks);
-        for change in changes {
+        for mut change in changes {
+            change.share_columns(blocks);
             change.apply(blocks);
             if polled {
                 tenant.journal.push(polls, change);
@@ -206,6 +247,8 @@ impl Blocklist {
         let mut state = self.state();
         state.polled = true;
         state.grace = grace;
+        let tenants = state.tenants.values_mut();
+        tenants.for_each(|tenant| tenant.for_traces = None);
     }
 
     pub(crate) fn begin_poll(&self) -> Poll {
@@ -230,8 +273,10 @@ impl Blocklist {
         tenant.journal.forget_before(poll.0);
         tenant.unread = None;
         tenant.index = index;
+        let made = tenant.for_traces.take();
         let old = std::mem::replace(&mut tenant.blocks, Arc::new(found));
         drop(state);
+        drop(made);
         // Freeing ten thousands of metas is not for the lock.
         drop(old);
     }
@@ -260,6 +305,7 @@ impl Blocklist {
             tenant.journal.replay(&mut blocks);
             tenant.journal.forget_before(poll.0);
             tenant.index = None;
+            tenant.for_traces = None;
             gone.push(std::mem::replace(&mut tenant.blocks, Arc::new(blocks)));
             !tenant.blocks.is_empty() || !tenant.journal.is_empty()
         });

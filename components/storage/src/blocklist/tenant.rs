@@ -1,11 +1,13 @@
 //! The blocks of one tenant.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use vivace_block::BlockMeta;
+use vivace_block::dedicated::DedicatedColumn;
 
 /// A block that is no longer searched, and will be deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,44 @@ impl TenantBlocks {
         live.dedup_by_key(|meta| meta.block_id);
         compacted.sort_unstable_by_key(|block| order(&block.meta));
         compacted.dedup_by_key(|block| block.meta.block_id);
-        Self { live, compacted }
+        let mut blocks = Self { live, compacted };
+        blocks.share_columns();
+        blocks
+    }
+
+    /// Makes one of equal lists of dedicated columns. Metas that others know already stay as they are: theirs come first.
+    fn share_columns(&mut self) {
+        let mut lists: HashSet<Arc<[DedicatedColumn]>> = HashSet::new();
+        // Mostly all are one list already.
+        let mut last = Arc::default();
+        let compacted = self.compacted.iter_mut().map(|block| &mut block.meta);
+        let mut own = Vec::new();
+        for meta in self.live.iter_mut().chain(compacted) {
+            if Arc::strong_count(meta) == 1 {
+                own.push(meta);
+            } else if !Arc::ptr_eq(&meta.dedicated_columns, &last) {
+                last = Arc::clone(&meta.dedicated_columns);
+                if !lists.contains(&last) {
+                    lists.insert(Arc::clone(&last));
+                }
+            }
+        }
+        for meta in own.into_iter().filter_map(Arc::get_mut) {
+            if Arc::ptr_eq(&meta.dedicated_columns, &last) {
+                continue;
+            }
+            if meta.dedicated_columns == last {
+                meta.dedicated_columns = Arc::clone(&last);
+                continue;
+            }
+            match lists.get(&meta.dedicated_columns) {
+                Some(list) => meta.dedicated_columns = Arc::clone(list),
+                None => {
+                    lists.insert(Arc::clone(&meta.dedicated_columns));
+                }
+            }
+            last = Arc::clone(&meta.dedicated_columns);
+        }
     }
 
     pub fn is_empty(&self) -> bool {

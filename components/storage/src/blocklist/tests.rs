@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 use vivace_block::ZERO_TIME;
+use vivace_block::dedicated::{DedicatedColumn, default_columns};
 
 use super::*;
 
@@ -17,7 +18,7 @@ pub(crate) fn meta(tenant: &str, id: u128, end: i64) -> BlockMeta {
         total_records: 1,
         bloom_shards: 1,
         footer_size: 10,
-        dedicated_columns: Vec::new(),
+        dedicated_columns: Arc::default(),
         replication_factor: 1,
     }
 }
@@ -90,6 +91,95 @@ fn an_old_index_does_not_bring_back_what_was_compacted() {
     list.prepare_polls(Duration::ZERO);
     std::thread::sleep(Duration::from_millis(2));
     assert_eq!(ids(&list.for_trace_by_id("a")), [3]);
+}
+
+#[test]
+fn traces_are_looked_for_in_one_list_until_blocks_change() {
+    let list = Blocklist::new();
+    list.prepare_polls(Duration::from_secs(3600));
+    list.add(meta("a", 1, 1));
+    list.add(meta("a", 2, 2));
+    let first = list.for_trace_by_id("a");
+    assert!(Arc::ptr_eq(&first, &list.for_trace_by_id("a")));
+    let update = Update {
+        compacted: vec![(Uuid::from_u128(1), now())],
+        ..Update::default()
+    };
+    list.update("a", update);
+    let second = list.for_trace_by_id("a");
+    assert_eq!((ids(&first), ids(&second)), (vec![2, 1], vec![2, 1]));
+    assert!(!Arc::ptr_eq(&first, &second));
+    // One that was marked so long ago that everybody knows its successor.
+    let update = Update {
+        added: vec![meta("a", 3, 3)],
+        compacted: vec![(Uuid::from_u128(2), now() - TimeDelta::hours(2))],
+        ..Update::default()
+    };
+    list.update("a", update);
+    assert_eq!(ids(&list.for_trace_by_id("a")), [3, 1]);
+    // Time alone ends it too.
+    list.prepare_polls(Duration::from_millis(20));
+    list.update(
+        "a",
+        Update {
+            compacted: vec![(Uuid::from_u128(3), now())],
+            ..Update::default()
+        },
+    );
+    assert_eq!(ids(&list.for_trace_by_id("a"))[0], 3);
+    std::thread::sleep(Duration::from_millis(25));
+    assert!(list.for_trace_by_id("a").is_empty());
+    let poll = list.begin_poll();
+    list.apply(poll, "a", found(&[(7, 1)]), None);
+    assert_eq!(ids(&list.for_trace_by_id("a"))[0], 7);
+    list.end_poll(poll, &[]);
+    assert!(!ids(&list.for_trace_by_id("a")).contains(&7));
+    assert!(list.for_trace_by_id("b").is_empty());
+}
+
+#[test]
+fn equal_dedicated_columns_are_one_list() {
+    let with = |id, columns: &[DedicatedColumn]| BlockMeta {
+        dedicated_columns: columns.into(),
+        ..meta("a", id, 1)
+    };
+    let (some, less) = (default_columns(), &default_columns()[1..]);
+    let list = |blocks: &TenantBlocks, at: usize| Arc::clone(&blocks.live[at].dedicated_columns);
+    let metas = [with(1, &some), with(2, less), with(3, &some), with(4, less)];
+    let first = TenantBlocks::new(metas.map(Arc::new).into(), Vec::new());
+    for (a, b) in [(0, 2), (1, 3)] {
+        assert!(Arc::ptr_eq(&list(&first, a), &list(&first, b)));
+    }
+    assert_eq!(*list(&first, 1), *less);
+    // The next poll knows them, and has a new one, which comes first.
+    let mut live = first.live.clone();
+    live.push(Arc::new(with(0, &some)));
+    let next = TenantBlocks::new(live, Vec::new());
+    assert!(Arc::ptr_eq(&list(&next, 0), &list(&first, 0)));
+    let blocks = Blocklist::new();
+    blocks.add(with(1, &some));
+    blocks.add(with(2, &some));
+    let known = blocks.snapshot("a");
+    assert!(Arc::ptr_eq(&list(&known, 0), &list(&known, 1)));
+}
+
+#[test]
+#[ignore = "a measurement: run it alone, in release"]
+fn for_trace_by_id_of_ten_thousand_blocks() {
+    let metas = (0..10_000).map(|id| Arc::new(meta("a", id, 1)));
+    let list = Blocklist::new();
+    let poll = list.begin_poll();
+    list.apply(
+        poll,
+        "a",
+        TenantBlocks::new(metas.collect(), Vec::new()),
+        None,
+    );
+    for _ in 0..3 {
+        let began = std::time::Instant::now();
+        let count = list.for_trace_by_id("a").len();
+        println!("{count} blocks in {:?}", began.elapsed());
+    }
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub fn meta(tenant: &str, n: usize, count: usize) -> BlockMeta {
         total_records: 1,
         bloom_shards: 1,
         footer_size: 100,
-        dedicated_columns: Vec::new(),
+        dedicated_columns: Default::default(),
         replication_factor: 1,
     }
 }

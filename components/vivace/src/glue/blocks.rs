@@ -90,7 +90,7 @@ impl ListedBlocks {
 }
 
 impl Blocks for ListedBlocks {
-    fn of_tenant(&self, tenant: &str) -> Result<Vec<Arc<BlockMeta>>, String> {
+    fn of_tenant(&self, tenant: &str) -> Result<Arc<[Arc<BlockMeta>]>, String> {
         if let Some(why) = self.blocklist.missing(tenant) {
             return Err(why);
         }

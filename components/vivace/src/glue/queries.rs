@@ -152,7 +152,7 @@ impl Inner {
             live.add(snapshot);
         }
         let listed = self.querier.listed(tenant);
-        let mut blocks = listed.map_err(|error| block_error(&error))?;
+        let mut blocks = listed.map_err(|error| block_error(&error))?.to_vec();
         self.part(tenant, &mut live, &mut blocks);
         let batches = live.batches.into_iter().map(|one| one.batch).collect();
         Ok(Rc::new(Held {

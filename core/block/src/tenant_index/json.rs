@@ -102,9 +102,13 @@ fn add(index: &mut TenantIndex, key: &str, element: &[u8]) -> Result<(), TenantI
         error,
     })?;
     let Parsed {
-        meta,
+        mut meta,
         compacted_time,
     } = parsed;
+    let compacted = || index.compacted.last().map(|block| &block.meta);
+    if let Some(before) = index.meta.last().or_else(compacted) {
+        meta.share_columns(before);
+    }
     if live {
         index.meta.push(meta);
     } else {

@@ -2,6 +2,7 @@
 //! that there is never a second copy of the whole index, and pauses between them.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
@@ -122,6 +123,7 @@ pub(super) async fn decode(
         meta: Vec::new(),
         compacted: Vec::new(),
     };
+    let mut columns = Columns::default();
     let mut fields = 0_usize;
     while !bytes.is_empty() {
         let place = || format!("field {fields}");
@@ -135,14 +137,14 @@ pub(super) async fn decode(
             (META, WireType::LengthDelimited) => {
                 let place = || format!("meta {}", index.meta.len());
                 let meta = message(&mut bytes).map_err(protobuf(place))?;
-                let meta = to_meta(meta).map_err(value(place))?;
+                let meta = to_meta(meta, &mut columns).map_err(value(place))?;
                 index.check_room()?;
                 index.meta.push(meta);
             }
             (COMPACTED, WireType::LengthDelimited) => {
                 let place = || format!("compacted {}", index.compacted.len());
                 let compacted = message(&mut bytes).map_err(protobuf(place))?;
-                let compacted = to_compacted(compacted).map_err(value(place))?;
+                let compacted = to_compacted(compacted, &mut columns).map_err(value(place))?;
                 index.check_room()?;
                 index.compacted.push(compacted);
             }
@@ -236,7 +238,7 @@ fn from_meta(meta: &BlockMeta) -> Result<Meta, TenantIndexError> {
     })
 }
 
-fn to_meta(meta: Meta) -> Result<BlockMeta, String> {
+fn to_meta(meta: Meta, columns: &mut Columns) -> Result<BlockMeta, String> {
     let block_id = Uuid::from_slice(&meta.block_id)
         .map_err(|_| format!("block id of {} bytes instead of 16", meta.block_id.len()))?;
     let block = |error: String| format!("block {block_id}: {error}");
@@ -255,22 +257,41 @@ fn to_meta(meta: Meta) -> Result<BlockMeta, String> {
         total_records: meta.total_records,
         bloom_shards: meta.bloom_shards,
         footer_size: meta.footer_size,
-        dedicated_columns: to_columns(&meta.dedicated_columns).map_err(block)?,
+        dedicated_columns: columns.of(meta.dedicated_columns).map_err(block)?,
         replication_factor: meta.replication_factor,
     })
 }
 
-fn to_columns(json: &[u8]) -> Result<Vec<DedicatedColumn>, String> {
-    if json.is_empty() {
-        return Ok(Vec::new());
-    }
-    let dedicated_json::Parsed(columns) =
-        serde_json::from_slice(json).map_err(|error| format!("dedicatedColumns: {error}"))?;
-    Ok(columns)
+/// The list of dedicated columns that was read last: the next block mostly has the same.
+#[derive(Default)]
+struct Columns {
+    json: Vec<u8>,
+    columns: Arc<[DedicatedColumn]>,
 }
 
-fn to_compacted(compacted: Compacted) -> Result<CompactedBlockMeta, String> {
-    let meta = to_meta(compacted.meta.unwrap_or_default())?;
+impl Columns {
+    fn of(&mut self, json: Vec<u8>) -> Result<Arc<[DedicatedColumn]>, String> {
+        if json != self.json {
+            let columns = match json.is_empty() {
+                true => Vec::new(),
+                false => {
+                    let parsed = serde_json::from_slice(&json);
+                    let dedicated_json::Parsed(columns) =
+                        parsed.map_err(|error| format!("dedicatedColumns: {error}"))?;
+                    columns
+                }
+            };
+            *self = Self {
+                json,
+                columns: columns.into(),
+            };
+        }
+        Ok(Arc::clone(&self.columns))
+    }
+}
+
+fn to_compacted(compacted: Compacted, columns: &mut Columns) -> Result<CompactedBlockMeta, String> {
+    let meta = to_meta(compacted.meta.unwrap_or_default(), columns)?;
     let compacted_time = to_time("compacted time", compacted.compacted_time)?;
     Ok(CompactedBlockMeta {
         meta,

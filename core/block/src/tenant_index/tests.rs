@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::future::Future;
 use std::io::Write;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::ZERO_TIME;
+use crate::dedicated::{DedicatedColumn, default_columns};
 use crate::meta::tests::meta;
 
 /// Runs work that waits for nothing but pauses which are always ready.
@@ -108,6 +110,41 @@ fn oddities_of_old_files() {
     assert!(meta.dedicated_columns.is_empty());
     assert_eq!(index.compacted[0].meta, *meta);
     assert_eq!(index.compacted[0].compacted_time.timestamp(), 5);
+}
+
+#[test]
+fn equal_dedicated_columns_are_read_as_one_list() {
+    let with = |id: u128, columns: &[DedicatedColumn]| {
+        let json = format!(
+            r#"{{"format":"f","blockID":"{}","tenantID":"t"}}"#,
+            uuid::Uuid::from_u128(id)
+        );
+        let mut meta = BlockMeta::from_json(json.as_bytes()).unwrap();
+        meta.dedicated_columns = columns.into();
+        meta
+    };
+    let columns = default_columns();
+    let index = TenantIndex {
+        created_at: ZERO_TIME,
+        meta: vec![with(1, &columns), with(2, &columns), with(3, &columns[1..])],
+        compacted: vec![CompactedBlockMeta {
+            meta: with(4, &columns[1..]),
+            compacted_time: ZERO_TIME,
+        }],
+    };
+    let bytes = finish(index.to_protobuf(async || {})).unwrap();
+    let protobuf = finish(TenantIndex::from_protobuf(&bytes, async || {})).unwrap();
+    let bytes = finish(index.to_json(async || {})).unwrap();
+    let json = finish(TenantIndex::from_json(&bytes, async || {})).unwrap();
+    for read in [protobuf, json] {
+        assert_eq!(read, index);
+        let list = |at: usize| &read.meta[at].dedicated_columns;
+        assert!(Arc::ptr_eq(list(0), list(1)));
+        assert!(Arc::ptr_eq(
+            list(2),
+            &read.compacted[0].meta.dedicated_columns
+        ));
+    }
 }
 
 #[test]

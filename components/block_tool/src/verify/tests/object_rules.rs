@@ -87,12 +87,14 @@ fn times() {
 #[test]
 fn dedicated_columns_that_the_format_does_not_hold() {
     let mut objects = written(Format::VParquet4);
-    let columns = &mut objects.meta.dedicated_columns;
+    let mut columns = objects.meta.dedicated_columns.to_vec();
     columns.push(DedicatedColumn::new(Scope::Span, "port", Kind::Int));
+    objects.meta.dedicated_columns = columns.into();
     assert_eq!(objects.failed(), [Check::MetaDedicated]);
     let mut objects = written(Format::VParquet4);
-    let first = objects.meta.dedicated_columns[0].clone();
-    objects.meta.dedicated_columns.push(first);
+    let mut columns = objects.meta.dedicated_columns.to_vec();
+    columns.push(columns[0].clone());
+    objects.meta.dedicated_columns = columns.into();
     assert_eq!(objects.failed(), [Check::MetaDedicated]);
 }
 
