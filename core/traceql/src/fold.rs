@@ -13,9 +13,7 @@ pub fn unary(op: UnaryOp, value: &Static) -> Option<Static> {
         (UnaryOp::Not, Static::Bool(value)) => Some(Static::Bool(!value)),
         (UnaryOp::Negate, Static::Int(value)) => Some(Static::Int(value.wrapping_neg())),
         (UnaryOp::Negate, Static::Float(value)) => Some(Static::Float(-value)),
-        (UnaryOp::Negate, Static::Duration(value)) => {
-            Some(Static::Duration(value.wrapping_neg()))
-        }
+        (UnaryOp::Negate, Static::Duration(value)) => Some(Static::Duration(value.wrapping_neg())),
         _ => None,
     }
 }
@@ -46,9 +44,10 @@ fn comparison(op: Compare, left: &Static, right: &Static) -> Option<bool> {
             return Some(found == (op == Compare::Regex));
         }
         (Static::String(left), Static::String(right)) => Some(left.cmp(right)),
-        (Static::Int(left) | Static::Duration(left), Static::Int(right) | Static::Duration(right)) => {
-            Some(left.cmp(right))
-        }
+        (
+            Static::Int(left) | Static::Duration(left),
+            Static::Int(right) | Static::Duration(right),
+        ) => Some(left.cmp(right)),
         (Static::Bool(left), Static::Bool(right)) => Some(left.cmp(right)),
         (Static::Status(left), Static::Status(right)) => Some(left.cmp(right)),
         (Static::Kind(left), Static::Kind(right)) => Some(left.cmp(right)),

@@ -15,6 +15,7 @@ pub mod text;
 pub mod types;
 mod validate;
 
+pub use self::regex::{Matcher, RegexError};
 pub use ast::{
     Aggregate, Arithmetic, Attribute, BinaryOp, Body, Compare, Element, Expr, Field, Form, Hint,
     Intrinsic, Kind, MathOp, MetricsExpr, MetricsFunction, MetricsQuery, Pipeline, Query, Relation,
@@ -23,7 +24,6 @@ pub use ast::{
 pub use error::ParseError;
 pub use hints::{Exemplars, Hints, Sample};
 pub use parse::parse;
-pub use self::regex::{Matcher, RegexError};
 pub use tag_filter::{Condition, TagFilter, TooManyGroups, tag_filter};
 pub use types::Type;
 pub use validate::{ValidationError, validate};

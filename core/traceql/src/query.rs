@@ -1,8 +1,8 @@
 //! Questions that others ask a tree.
 
 use crate::ast::{
-    Attribute, BinaryOp, Body, Compare, Element, Expr, Field, Form, Intrinsic, MetricsExpr, Pipeline, Query,
-    SpansetExpr, SpansetOp, Static,
+    Attribute, BinaryOp, Body, Compare, Element, Expr, Field, Form, Intrinsic, MetricsExpr,
+    Pipeline, Query, SpansetExpr, SpansetOp, Static,
 };
 
 impl Query {

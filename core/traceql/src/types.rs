@@ -82,7 +82,9 @@ impl Type {
 
     fn matches(self, other: Self) -> bool {
         self == other
-            || [self, other].iter().any(|side| matches!(side, Self::Unknown | Self::Nil))
+            || [self, other]
+                .iter()
+                .any(|side| matches!(side, Self::Unknown | Self::Nil))
             || (self.is_numeric() && other.is_numeric())
     }
 

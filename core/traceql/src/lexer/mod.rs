@@ -139,7 +139,10 @@ impl<'a> Lexer<'a> {
             Some(&"|") => Ok((Token::Pipe, 1)),
             Some(operator) => Ok((Token::Operator(operator), length)),
             None => {
-                let found = rest[..first].escape_debug();
+                let found = match &rest[..first] {
+                    quote @ ("'" | "\"") => quote.to_owned(),
+                    other => other.escape_debug().to_string(),
+                };
                 let hint = match &rest[..first] {
                     "'" => ", strings stand in `\"` or backquotes",
                     "&" => ", did you mean `&&`?",

@@ -36,14 +36,22 @@ const FINE_UNITS: [(&str, u64); 7] = [
 pub fn read(text: &str) -> Result<(Token<'static>, usize), (usize, String)> {
     let number = scan(text)?;
     let run = text[number.length..]
-        .find(|c: char| !matches!(c, '0'..='9' | '.' | 'n' | 's' | 'u' | 'm' | 'h' | 'µ' | 'd' | 'w' | 'y'))
+        .find(|c: char| {
+            !matches!(
+                c,
+                '0'..='9' | '.' | 'n' | 's' | 'u' | 'm' | 'h' | 'µ' | 'd' | 'w' | 'y'
+            )
+        })
         .unwrap_or(text.len() - number.length);
     let length = number.length + run;
     if run > 0 {
         let candidate = &text[..length];
         return match coarse_duration(candidate).or_else(|| fine_duration(candidate)) {
             Some(nanoseconds) => Ok((Token::Duration(nanoseconds), length)),
-            None => Err((length, format!("invalid duration: {}", super::shorten(candidate)))),
+            None => Err((
+                length,
+                format!("invalid duration: {}", super::shorten(candidate)),
+            )),
         };
     }
     let literal = &text[..length];
@@ -54,7 +62,10 @@ pub fn read(text: &str) -> Result<(Token<'static>, usize), (usize, String)> {
     };
     match token {
         Some(token) => Ok((token, length)),
-        None => Err((length, format!("number out of range: {}", super::shorten(literal)))),
+        None => Err((
+            length,
+            format!("number out of range: {}", super::shorten(literal)),
+        )),
     }
 }
 
@@ -76,7 +87,10 @@ struct Number {
 fn scan(text: &str) -> Result<Number, (usize, String)> {
     let bytes = text.as_bytes();
     let fault = |length: usize, why: &str| {
-        Err((length, format!("{why}: {}", super::shorten(&text[..length]))))
+        Err((
+            length,
+            format!("{why}: {}", super::shorten(&text[..length])),
+        ))
     };
     let digits = |from: usize, hexadecimal: bool| {
         let more = bytes[from..].iter().take_while(|byte| {
@@ -130,13 +144,15 @@ fn scan(text: &str) -> Result<Number, (usize, String)> {
         }
         let separates = |at: usize| {
             let after_prefix = hexadecimal && at == 2;
-            let is_digit = |byte: &u8| {
-                byte.is_ascii_digit() || (hexadecimal && byte.is_ascii_hexdigit())
-            };
+            let is_digit =
+                |byte: &u8| byte.is_ascii_digit() || (hexadecimal && byte.is_ascii_hexdigit());
             (after_prefix || is_digit(&literal[at - 1]))
                 && literal.get(at + 1).is_some_and(is_digit)
         };
-        if !(0..end).filter(|at| literal[*at] == b'_').all(|at| at > 0 && separates(at)) {
+        if !(0..end)
+            .filter(|at| literal[*at] == b'_')
+            .all(|at| at > 0 && separates(at))
+        {
             return fault(end, "a separator stands between two digits");
         }
     }
@@ -227,7 +243,11 @@ fn fine_duration(text: &str) -> Option<i64> {
         }
         let (name, after) = split_unit(after);
         let (_, unit) = FINE_UNITS.iter().find(|(known, _)| *known == name)?;
-        let number: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+        let number: u64 = if whole.is_empty() {
+            0
+        } else {
+            whole.parse().ok()?
+        };
         let mut part = number.checked_mul(*unit)?;
         part = part.checked_add(fraction_of(fraction, *unit))?;
         total = total.checked_add(part)?;
@@ -251,7 +271,10 @@ fn fraction_of(digits: &str, unit: u64) -> u64 {
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
-    text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
+    text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
 }
 
 fn split_unit(text: &str) -> (&str, &str) {

@@ -170,10 +170,7 @@ pub fn nearest_in_scope(scope: &str, word: &str) -> Option<&'static str> {
     nearest_of(word, known)
 }
 
-fn nearest_of(
-    word: &str,
-    known: impl Iterator<Item = &'static str>,
-) -> Option<&'static str> {
+fn nearest_of(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     if word.chars().count() > MAX_SUGGESTION_CHARS {
         return None;
     }

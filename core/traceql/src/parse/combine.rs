@@ -183,24 +183,46 @@ fn is_spanset(item: &Item) -> bool {
 }
 
 fn cannot(what: &str, left: &Item, right: &Item) -> String {
-    format!("{what} cannot stand between {} and {}", left.name(), right.name())
+    format!(
+        "{what} cannot stand between {} and {}",
+        left.name(),
+        right.name()
+    )
 }
 
 fn spansets(left: Item, right: Item, op: Result<Logic, SpansetOp>) -> Result<Item, String> {
     let (left, right, pipelines, apart) = match (left, right) {
         (
-            Item::Spanset { expr: left, apart: left_apart },
-            Item::Spanset { expr: right, apart: right_apart },
+            Item::Spanset {
+                expr: left,
+                apart: left_apart,
+            },
+            Item::Spanset {
+                expr: right,
+                apart: right_apart,
+            },
         ) => (left, right, false, left_apart && right_apart),
         (Item::Pipelines(left), Item::Pipelines(right))
-        | (Item::Pipelines(left), Item::Spanset { expr: right, apart: true })
-        | (Item::Spanset { expr: left, apart: true }, Item::Pipelines(right)) => {
-            (left, right, true, true)
-        }
+        | (
+            Item::Pipelines(left),
+            Item::Spanset {
+                expr: right,
+                apart: true,
+            },
+        )
+        | (
+            Item::Spanset {
+                expr: left,
+                apart: true,
+            },
+            Item::Pipelines(right),
+        ) => (left, right, true, true),
         (left @ Item::Pipelines(_), right @ Item::Spanset { .. })
         | (left @ Item::Spanset { .. }, right @ Item::Pipelines(_)) => {
             let what = cannot("this operator", &left, &right);
-            return Err(format!("{what}: beside a pipeline every operand must be in parentheses"));
+            return Err(format!(
+                "{what}: beside a pipeline every operand must be in parentheses"
+            ));
         }
         (left, right) => return Err(cannot("an operator of spansets", &left, &right)),
     };
@@ -247,9 +269,22 @@ fn comparison(op: Compare, left: Item, right: Item) -> Result<Item, String> {
         (Item::ScalarPipelines(left), Item::Constant(right)) => {
             Item::ScalarPipelineFilter(filter(left, constant(right)))
         }
-        (Item::Function { function, depth, by, mut stages }, Item::Constant(value)) => {
+        (
+            Item::Function {
+                function,
+                depth,
+                by,
+                mut stages,
+            },
+            Item::Constant(value),
+        ) => {
             stages.push(SecondStage::Filter(op, value));
-            Item::Function { function, depth, by, stages }
+            Item::Function {
+                function,
+                depth,
+                by,
+                stages,
+            }
         }
         (Item::Second(mut stages), Item::Constant(value)) => {
             stages.push(SecondStage::Filter(op, value));
@@ -365,7 +400,10 @@ pub fn negate(item: Item) -> Result<Item, String> {
         Item::Constant(value) => crate::fold::unary(crate::ast::UnaryOp::Negate, &value)
             .map(Item::Constant)
             .ok_or_else(|| "`-` needs a number".to_owned()),
-        other => Err(format!("`-` stands before numbers only, not before {}", other.name())),
+        other => Err(format!(
+            "`-` stands before numbers only, not before {}",
+            other.name()
+        )),
     }
 }
 

@@ -1,14 +1,13 @@
 //! Field expressions (traceql.md §2.1, §2.4), by operator precedence.
 
 use super::Parser;
-use crate::ast::{
-    Arithmetic, BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp,
-};
+use crate::ast::{Arithmetic, BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp};
 use crate::chain::{Growing, Logic};
 use crate::error::ParseError;
 use crate::fold;
 use crate::lexer::Token;
-use crate::limits::MAX_OPEN_PARENTHESES;
+use crate::limits::{MAX_OPEN_PARENTHESES, MAX_REGEX_STATES};
+use crate::regex::Pattern;
 
 /// What waits for its right operand.
 #[derive(Clone, Copy)]
@@ -17,7 +16,9 @@ enum Pending {
     Unary(UnaryOp),
     Binary(BinaryOp),
     /// `nil =` or, negated, `nil !=`
-    Nil { negated: bool },
+    Nil {
+        negated: bool,
+    },
 }
 
 impl Pending {
@@ -115,7 +116,9 @@ impl Parser<'_> {
                         Some(value) => Expr::Static(value),
                         None => match self.optional_field()? {
                             Some(field) => Expr::Field(field),
-                            None => return Err(self.unexpected("an attribute (`.x`, `span.x`, …), an intrinsic, a literal or `(`")),
+                            None => return Err(self.unexpected(
+                                "an attribute (`.x`, `span.x`, …), an intrinsic, a literal or `(`",
+                            )),
                         },
                     };
                     stacks.operands.push(self.leaf(expr, at)?);
@@ -193,7 +196,12 @@ impl Parser<'_> {
     }
 
     /// Gives operators their right operand, of which the last stands before an operator of this precedence.
-    fn reduce(&self, stacks: &mut Stacks, precedence: u8, right: bool) -> Result<(), ParseError> {
+    fn reduce(
+        &mut self,
+        stacks: &mut Stacks,
+        precedence: u8,
+        right: bool,
+    ) -> Result<(), ParseError> {
         while let Some((pending, at)) = stacks.pending.last().copied() {
             let binds = pending.precedence();
             if binds < precedence || (binds == precedence && right) {
@@ -205,7 +213,12 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn apply(&self, stacks: &mut Stacks, pending: Pending, at: usize) -> Result<(), ParseError> {
+    fn apply(
+        &mut self,
+        stacks: &mut Stacks,
+        pending: Pending,
+        at: usize,
+    ) -> Result<(), ParseError> {
         let Some(right) = stacks.operands.pop() else {
             return Err(self.error(at, "operand missing"));
         };
@@ -255,14 +268,29 @@ impl Parser<'_> {
         }
     }
 
+    /// A regular expression is worth a fold only while all of them are as cheap as one may be.
+    fn may_run(&mut self, op: BinaryOp, pattern: &Static) -> bool {
+        let (BinaryOp::Compare(Compare::Regex | Compare::NotRegex), Static::String(pattern)) =
+            (op, pattern)
+        else {
+            return true;
+        };
+        let Ok(pattern) = Pattern::read(pattern) else {
+            return false;
+        };
+        self.regex_states = self.regex_states.saturating_add(pattern.states());
+        self.regex_states <= MAX_REGEX_STATES
+    }
+
     fn binary(
-        &self,
+        &mut self,
         op: BinaryOp,
         left: Growing<Expr>,
         right: Growing<Expr>,
         at: usize,
     ) -> Result<Growing<Expr>, ParseError> {
         if let (Some(Expr::Static(left)), Some(Expr::Static(right))) = (left.peek(), right.peek())
+            && self.may_run(op, right)
             && let Some(value) = fold::binary(op, left, right)
         {
             return self.leaf(Expr::Static(value), at);

@@ -41,7 +41,10 @@ impl Parser<'_> {
                 function
             }
         };
-        self.expect(&Token::ParenClose, &format!("`)` after the arguments of `{word}`"))?;
+        self.expect(
+            &Token::ParenClose,
+            &format!("`)` after the arguments of `{word}`"),
+        )?;
         let grouped = !matches!(function, MetricsFunction::Compare { .. });
         let by = if grouped && self.token == Token::Word("by") {
             self.advance()?;

@@ -48,6 +48,8 @@ struct Parser<'a> {
     token: Token<'a>,
     start: usize,
     end: usize,
+    /// Of regular expressions that were run to fold a constant.
+    regex_states: u64,
 }
 
 impl<'a> Parser<'a> {
@@ -68,6 +70,7 @@ impl<'a> Parser<'a> {
             token,
             start,
             end,
+            regex_states: 0,
         })
     }
 
@@ -112,8 +115,7 @@ impl<'a> Parser<'a> {
     }
 
     fn too_deep(&self, at: usize) -> impl FnOnce(TooDeep) -> ParseError {
-        let error = self.error(at, format!("nested deeper than {MAX_DEPTH} levels"));
-        |_| error
+        move |_| self.error(at, format!("nested deeper than {MAX_DEPTH} levels"))
     }
 
     /// `span.x`, `.x`, `name`, `span:name`

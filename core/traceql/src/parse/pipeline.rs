@@ -12,7 +12,8 @@ use crate::lexer::{Token, words};
 use crate::limits::{MAX_DEPTH, MAX_OPEN_PARENTHESES};
 
 const FIRST: &str = "`{`, `(`, `by`, `select`, an aggregate or a number";
-const STAGE: &str = "a stage: `{`, `(`, `by`, `select`, `coalesce`, an aggregate or a metrics function";
+const STAGE: &str =
+    "a stage: `{`, `(`, `by`, `select`, `coalesce`, an aggregate or a metrics function";
 
 #[derive(Clone, Copy)]
 enum Pending {
@@ -68,7 +69,11 @@ impl Parser<'_> {
                 _ => {
                     let at = self.start;
                     let item = self.item(frame.stages.is_empty())?;
-                    frame.operands.push(Operand { item, apart: false, at });
+                    frame.operands.push(Operand {
+                        item,
+                        apart: false,
+                        at,
+                    });
                 }
             }
             // An operator, a pipe or an end is due.
@@ -76,7 +81,9 @@ impl Parser<'_> {
                 match self.token {
                     Token::Operator(text) => {
                         let Some(operator) = Operator::read(text) else {
-                            return Err(self.unexpected("an operator between spansets, `|` or the end"));
+                            return Err(
+                                self.unexpected("an operator between spansets, `|` or the end")
+                            );
                         };
                         let right = operator.precedence() == 7;
                         self.reduce_stage(&mut frame, operator.precedence(), right)?;
@@ -174,7 +181,10 @@ impl Parser<'_> {
     fn in_parentheses(&mut self, of: &str) -> Result<(Expr, usize), ParseError> {
         self.expect(&Token::ParenOpen, &format!("`(` after `{of}`"))?;
         let expr = self.expression()?;
-        self.expect(&Token::ParenClose, &format!("an operator or `)` after the argument of `{of}`"))?;
+        self.expect(
+            &Token::ParenClose,
+            &format!("an operator or `)` after the argument of `{of}`"),
+        )?;
         let depth = expr.depth();
         Ok((expr.finish(), depth))
     }
@@ -198,7 +208,12 @@ impl Parser<'_> {
         Ok((aggregate, depth + 1))
     }
 
-    fn reduce_stage(&self, frame: &mut Frame, precedence: u8, right: bool) -> Result<(), ParseError> {
+    fn reduce_stage(
+        &self,
+        frame: &mut Frame,
+        precedence: u8,
+        right: bool,
+    ) -> Result<(), ParseError> {
         while let Some((pending, at)) = frame.pending.last().copied() {
             let binds = match pending {
                 // The sign of a number binds tighter than anything.
@@ -223,7 +238,11 @@ impl Parser<'_> {
             };
             let item = item.map_err(|why| self.error(at, why))?;
             self.check_depth(item.depth(), at)?;
-            frame.operands.push(Operand { item, apart: false, at: first });
+            frame.operands.push(Operand {
+                item,
+                apart: false,
+                at: first,
+            });
         }
         Ok(())
     }
@@ -273,7 +292,11 @@ impl Parser<'_> {
             }
         };
         self.check_depth(item.depth(), at)?;
-        Ok(Operand { item, apart: true, at })
+        Ok(Operand {
+            item,
+            apart: true,
+            at,
+        })
     }
 
     /// Stages → one item: a pipeline, a metrics query, or the only stage.

@@ -52,7 +52,10 @@ impl Translator<'_> {
         }
         if self.rest.starts_with('\\')
             && let Some(letter) = self.rest.as_bytes().get(1)
-            && matches!(letter, b'd' | b'D' | b's' | b'S' | b'w' | b'W' | b'p' | b'P')
+            && matches!(
+                letter,
+                b'd' | b'D' | b's' | b'S' | b'w' | b'W' | b'p' | b'P'
+            )
         {
             return match self.escape()? {
                 Escape::Class { text, states } => {
@@ -77,7 +80,11 @@ impl Translator<'_> {
             self.out.push('-');
             push_character(&mut self.out, high);
         }
-        Ok(if high.is_ascii() { 1 } else { WIDE_RANGE_STATES })
+        Ok(if high.is_ascii() {
+            1
+        } else {
+            WIDE_RANGE_STATES
+        })
     }
 
     fn class_character(&mut self) -> Result<char, RegexError> {

@@ -9,7 +9,10 @@ const UNICODE_CLASS_STATES: u64 = 600;
 pub(super) enum Escape {
     Character(char),
     /// A class for the crate, which may also stand in brackets.
-    Class { text: String, states: u64 },
+    Class {
+        text: String,
+        states: u64,
+    },
 }
 
 /// RE2's perl classes are of ASCII.

@@ -72,7 +72,11 @@ impl Pattern {
     pub(super) fn anchored(&self) -> String {
         let body = self.text.get(self.leading..self.trailing).unwrap_or("");
         let start = if self.leading > 0 { "" } else { "^" };
-        let end = if self.trailing < self.text.len() { "" } else { "$" };
+        let end = if self.trailing < self.text.len() {
+            ""
+        } else {
+            "$"
+        };
         format!("{start}(?s:{body}){end}")
     }
 }
@@ -102,7 +106,8 @@ struct Level {
 
 impl Level {
     fn states(&self) -> u64 {
-        self.done.saturating_add(self.last.map_or(0, |atom| atom.states))
+        self.done
+            .saturating_add(self.last.map_or(0, |atom| atom.states))
     }
 
     fn finish_atom(&mut self) {
@@ -297,7 +302,10 @@ impl<'a> Translator<'a> {
         let flags = &header[..length];
         let mut fold = self.level.fold;
         let (on, off) = flags.split_once('-').unwrap_or((flags, ""));
-        if !on.chars().chain(off.chars()).all(|flag| "imsU".contains(flag))
+        if !on
+            .chars()
+            .chain(off.chars())
+            .all(|flag| "imsU".contains(flag))
             || (flags.contains('-') && off.is_empty())
         {
             return Err(self.invalid(wrong));
@@ -308,7 +316,10 @@ impl<'a> Translator<'a> {
         self.skip(2 + length + 1);
         // The crate refuses flags that are named twice.
         let mut text = String::from("(?");
-        for flag in "imsU".chars().filter(|flag| on.contains(*flag) && !off.contains(*flag)) {
+        for flag in "imsU"
+            .chars()
+            .filter(|flag| on.contains(*flag) && !off.contains(*flag))
+        {
             text.push(flag);
         }
         if !off.is_empty() {

@@ -29,7 +29,11 @@ pub fn repair(text: &str) -> Option<String> {
             Token::ParenOpen => open.push(')'),
             Token::BraceClose | Token::ParenClose => {
                 // Parentheses left open in a filter end with it.
-                let closes = if first.token == Token::BraceClose { '}' } else { ')' };
+                let closes = if first.token == Token::BraceClose {
+                    '}'
+                } else {
+                    ')'
+                };
                 while closes == '}' && open.last() == Some(&')') && open.contains(&'}') {
                     open.pop();
                     repaired.push(')');
@@ -50,13 +54,31 @@ pub fn repair(text: &str) -> Option<String> {
 /// Tokens of a field and a comparison that these start with, if nothing to compare with follows.
 fn incomplete_matcher(tokens: &[Lexed<'_>]) -> usize {
     let field = match tokens {
-        [Lexed { token: Token::Attribute(_), .. }, ..] => 1,
-        [Lexed { token: Token::Scope(scope), .. }, Lexed { token: Token::Word(word), .. }, ..]
-            if words::scoped_intrinsic(scope, word).is_some() =>
-        {
-            2
-        }
-        [Lexed { token: Token::Word(word), .. }, ..] if words::intrinsic(word).is_some() => 1,
+        [
+            Lexed {
+                token: Token::Attribute(_),
+                ..
+            },
+            ..,
+        ] => 1,
+        [
+            Lexed {
+                token: Token::Scope(scope),
+                ..
+            },
+            Lexed {
+                token: Token::Word(word),
+                ..
+            },
+            ..,
+        ] if words::scoped_intrinsic(scope, word).is_some() => 2,
+        [
+            Lexed {
+                token: Token::Word(word),
+                ..
+            },
+            ..,
+        ] if words::intrinsic(word).is_some() => 1,
         _ => return 0,
     };
     let compares = tokens.get(field).is_some_and(|lexed| {

@@ -73,7 +73,11 @@ impl fmt::Display for Attribute {
             f.write_str("parent.")?;
             match self.scope {
                 // A bare key would be read as a scope and a key.
-                Scope::Unscoped if ["span.", "resource."].iter().any(|scope| key.starts_with(scope)) => {
+                Scope::Unscoped
+                    if ["span.", "resource."]
+                        .iter()
+                        .any(|scope| key.starts_with(scope)) =>
+                {
                     key = Cow::Owned(format!("\"{}\"", key.replace('\\', "\\\\")));
                 }
                 Scope::Unscoped => {}

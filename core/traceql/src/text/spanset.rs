@@ -93,11 +93,7 @@ impl fmt::Display for Element {
     }
 }
 
-pub(super) fn list(
-    fields: &[Field],
-    separator: &str,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
+pub(super) fn list(fields: &[Field], separator: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for (index, field) in fields.iter().enumerate() {
         if index > 0 {
             f.write_str(separator)?;

@@ -2,9 +2,7 @@
 
 use thiserror::Error;
 
-use crate::limits::{
-    MAX_COMPARE_TOP, MAX_ERROR_TEXT_CHARS, MAX_REGEX_STATES_PER_QUERY,
-};
+use crate::limits::{MAX_COMPARE_TOP, MAX_ERROR_TEXT_CHARS, MAX_REGEX_STATES_PER_QUERY};
 use crate::regex::RegexError;
 
 /// A query that the checker refuses (traceql.md §4). Texts in it are canonical and cut at `MAX_ERROR_TEXT_CHARS`.

@@ -1,7 +1,8 @@
 //! The recorded queries, and how deep stacks of test threads are.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use granit_parser::{Event, Parser};
 
@@ -16,16 +17,17 @@ pub struct Case {
     pub unsupported: bool,
 }
 
-fn read(path: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+fn shared(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared")
-        .join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+        .join(path)
 }
 
 /// Every query of the corpus in its order.
 pub fn corpus() -> Vec<Case> {
-    let text = read("corpus/traceql-queries.yaml");
+    let path = shared("corpus/traceql-queries.yaml");
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut cases: Vec<Case> = Vec::new();
     let mut group = String::new();
     let mut key: Option<String> = None;
@@ -65,18 +67,26 @@ pub fn corpus() -> Vec<Case> {
     cases
 }
 
-/// The queries that the recorded answers belong to.
-pub fn conformance_queries() -> Vec<String> {
-    let text = read("conformance/queries.yaml");
+/// Queries of recorded search and metrics requests, and whether they were answered.
+pub fn recorded_queries() -> Vec<(String, bool)> {
+    let file = std::fs::File::open(shared("conformance/answers.jsonl.gz")).unwrap();
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(file)
+        .read_to_string(&mut text)
+        .unwrap();
     let mut queries = Vec::new();
-    let mut in_list = false;
-    for event in Parser::new_from_str(&text) {
-        match event.unwrap().0 {
-            Event::SequenceStart(..) => in_list = true,
-            Event::SequenceEnd => in_list = false,
-            Event::Scalar(text, ..) if in_list => queries.push(text.into_owned()),
-            _ => {}
+    for line in text.lines() {
+        let answer: serde_json::Value = serde_json::from_str(line).unwrap();
+        let kind = answer["kind"].as_str().unwrap();
+        if !["search", "metrics", "instant"].contains(&kind) {
+            continue;
         }
+        let parameters = answer["params"].as_array().unwrap();
+        let query = parameters.iter().find(|pair| pair[0] == "q").unwrap();
+        queries.push((
+            query[1].as_str().unwrap().to_owned(),
+            answer["status"] == 200,
+        ));
     }
     queries
 }
