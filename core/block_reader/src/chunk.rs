@@ -122,6 +122,27 @@ impl<'a> ColumnReader<'a> {
             .map_err(|error| error.in_column(&self.leaf.path, self.chunk.start))
     }
 
+    /// The dictionary for some codes: the beginning of a large one is enough, as codes are mostly given in the order in
+    /// which values come.
+    pub(crate) fn dictionary_of(&self, codes: &[u32]) -> Result<Option<Arc<Dictionary>>, Corrupt> {
+        let most = codes.iter().max().map_or(0, |&code| code as usize + 1);
+        match (
+            self.dictionary.get(),
+            dictionary_range(self.group, self.chunk),
+        ) {
+            (None, Some(range)) => self
+                .page(range)
+                .and_then(|(header, bytes)| self.parse_dictionary(header, &bytes, most))
+                .map(|parsed| Some(Arc::new(parsed)))
+                .map_err(|error| error.in_column(&self.leaf.path, self.chunk.start)),
+            _ => self.dictionary(),
+        }
+    }
+
+    fn parse_dictionary(&self, header: Header, bytes: &Bytes, most: usize) -> Decoded<Dictionary> {
+        dictionary(header, bytes, self.chunk.codec, self.leaf.physical, most)
+    }
+
     fn known_dictionary(&self) -> Decoded<Arc<Dictionary>> {
         if let Some(dictionary) = self.dictionary.get() {
             return Ok(dictionary.clone());
@@ -129,7 +150,7 @@ impl<'a> ColumnReader<'a> {
         let range = dictionary_range(self.group, self.chunk)
             .ok_or_else(|| Malformed::new("codes without a dictionary"))?;
         let (header, bytes) = self.page(range)?;
-        let parsed = dictionary(header, &bytes, self.chunk.codec, self.leaf.physical)?;
+        let parsed = self.parse_dictionary(header, &bytes, usize::MAX)?;
         Ok(self.dictionary.get_or_init(|| Arc::new(parsed)).clone())
     }
 
@@ -210,12 +231,13 @@ impl<'r, 'a> Reading<'r, 'a> {
         let range = RowRange {
             start: self.rows.start.into(),
             end: self.rows.end.into(),
+            wanted: self.wanted,
         };
         let column = self.column;
         let dictionary = || column.known_dictionary();
         let shape = column.leaf.shape();
         self.out
-            .append(page, shape, before, range, self.wanted, dictionary, budget)
+            .append(page, shape, before, range, dictionary, budget)
     }
 
     /// Without an offset index: page by page from the start of the chunk, by their headers.
@@ -248,7 +270,7 @@ impl<'r, 'a> Reading<'r, 'a> {
             if self.before > 0 {
                 return Err(Malformed::new("a dictionary behind values"));
             }
-            let parsed = dictionary(header, &bytes, column.chunk.codec, column.leaf.physical)?;
+            let parsed = column.parse_dictionary(header, &bytes, usize::MAX)?;
             column.dictionary.get_or_init(|| Arc::new(parsed));
             return Ok((len, 0));
         }

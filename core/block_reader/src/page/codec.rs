@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
+use zstd::stream::raw::{Decoder, InBuffer, Operation as _, OutBuffer};
 
 use crate::error::Malformed;
 use crate::limits::MAX_PAGE_BYTES;
@@ -15,6 +16,9 @@ pub enum Codec {
     Snappy,
     Zstd,
 }
+
+/// Pages of at most this size are decompressed at once; of larger ones that much between two looks.
+const WHOLE_BYTES: usize = 128 << 10;
 
 /// Three bytes of Snappy make at most 64: what claims more is not worth memory.
 const SNAPPY_MOST: usize = 22;
@@ -57,6 +61,49 @@ impl Codec {
             )));
         }
         Ok(out)
+    }
+}
+
+impl Codec {
+    /// The beginning of what `decompress` gives, up to some bytes after which `is_enough` is satisfied; or all of it.
+    pub(crate) fn decompress_until(
+        self,
+        bytes: &Bytes,
+        len: usize,
+        mut is_enough: impl FnMut(&[u8]) -> bool,
+    ) -> Decoded<Bytes> {
+        if self != Self::Zstd || len <= WHOLE_BYTES || len > MAX_PAGE_BYTES {
+            return self.decompress(bytes, len);
+        }
+        let broken = |error: std::io::Error| Malformed::new(format!("a broken ZSTD page: {error}"));
+        let mut decoder = Decoder::new().map_err(broken)?;
+        let mut out = Vec::new();
+        let mut input = InBuffer::around(bytes);
+        loop {
+            let before = out.len();
+            out.reserve(WHOLE_BYTES);
+            let mut output = OutBuffer::around_pos(&mut out, before);
+            let hint = decoder.run(&mut input, &mut output).map_err(broken)?;
+            if out.len() > len {
+                return Err(Malformed::new(format!(
+                    "a page of more bytes than the {len} its header says"
+                )));
+            }
+            if is_enough(&out) {
+                return Ok(out.into());
+            }
+            let is_read = input.pos == bytes.len();
+            if is_read && (hint == 0 || out.len() == before) {
+                break;
+            }
+        }
+        if out.len() != len {
+            return Err(Malformed::new(format!(
+                "a page of {} bytes whose header says {len}",
+                out.len()
+            )));
+        }
+        Ok(out.into())
     }
 }
 

@@ -70,11 +70,12 @@ pub(crate) struct Shape {
     pub max_def: u8,
 }
 
-/// Rows of a chunk.
+/// Rows of a chunk, and what of them is kept.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RowRange {
     pub start: u64,
     pub end: u64,
+    pub wanted: Wanted,
 }
 
 /// The slots of a page that belong to the rows asked for.
@@ -95,7 +96,6 @@ fn find_slots(
     shape: Shape,
     before: u64,
     rows: RowRange,
-    wanted: RepLevels,
     out: &mut ColumnPage,
     budget: &mut Budget,
 ) -> Decoded<Slots> {
@@ -140,7 +140,7 @@ fn find_slots(
         Some(rows) => rows,
         None => (counted + ahead.skip_counting(slots - skip - passed, 0)?) as u64,
     };
-    let is_kept = match wanted {
+    let is_kept = match rows.wanted.rep {
         RepLevels::None => false,
         RepLevels::All => true,
         RepLevels::Repeats => {
@@ -205,14 +205,13 @@ impl ColumnPage {
         shape: Shape,
         before: u64,
         rows: RowRange,
-        wanted: Wanted,
         dictionary: impl Fn() -> Decoded<std::sync::Arc<Dictionary>>,
         budget: &mut Budget,
     ) -> Decoded<u64> {
-        let slots = find_slots(page, shape, before, rows, wanted.rep, self, budget)?;
-        let pick = self.append_definitions(page, shape, &slots, wanted.def, budget)?;
+        let slots = find_slots(page, shape, before, rows, self, budget)?;
+        let pick = self.append_definitions(page, shape, &slots, rows.wanted.def, budget)?;
         self.slots += slots.take;
-        if pick.take == 0 || !wanted.values {
+        if pick.take == 0 || !rows.wanted.values {
             return Ok(slots.rows);
         }
         let body = page.values()?;

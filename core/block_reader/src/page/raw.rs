@@ -135,12 +135,13 @@ impl RawPage {
     }
 }
 
-/// The dictionary page whose header `bytes` begin with.
+/// The dictionary page whose header `bytes` begin with; of one of texts the first `most` entries will do.
 pub(crate) fn dictionary(
     header: Header,
     bytes: &Bytes,
     codec: Codec,
     physical: Physical,
+    most: usize,
 ) -> Decoded<Dictionary> {
     if header.kind != PageKind::Dictionary {
         return Err(Malformed::new("values where a dictionary should be"));
@@ -152,6 +153,12 @@ pub(crate) fn dictionary(
         )));
     }
     let body = body(bytes, &header)?;
+    if physical == Physical::ByteArray && header.uncompressed > 0 && most < header.values {
+        let mut entries = BytesDictionary::default();
+        let enough = |page: &[u8]| entries.extend(page, most);
+        let page = codec.decompress_until(&body, header.uncompressed, enough)?;
+        return entries.finish(page, most).map(Dictionary::Bytes);
+    }
     let page = match header.uncompressed {
         0 => Bytes::new(),
         len => codec.decompress(&body, len)?,
