@@ -121,8 +121,8 @@ impl OpenBlock {
             .column(group, leaf, fetched)
             .ok_or_else(|| Malformed::new("a row group without a column").at(0))?;
         let page = reader.read(rows, budget)?;
-        let dictionary = match page.values {
-            Values::Codes(_) => reader.dictionary()?,
+        let dictionary = match &page.values {
+            Values::Codes(codes) => reader.dictionary_of(codes)?,
             _ => None,
         };
         let offset = group.chunks.get(leaf).map_or(0, |chunk| chunk.start);

@@ -124,6 +124,16 @@ pub struct BytesDictionary {
 
 const LENGTH_BYTES: u32 = 4;
 
+impl Default for BytesDictionary {
+    /// Without an entry.
+    fn default() -> Self {
+        Self {
+            page: Bytes::new(),
+            starts: Vec::from([LENGTH_BYTES]),
+        }
+    }
+}
+
 impl BytesDictionary {
     /// `count` strings; the page may go on behind them.
     pub(crate) fn parse(page: Bytes, count: usize) -> Decoded<Self> {
@@ -148,6 +158,35 @@ impl BytesDictionary {
             starts.push(start);
         }
         Ok(Self { page, starts })
+    }
+
+    /// Goes on where it stopped, as far as the page is there; true when there are `count` entries.
+    pub(crate) fn extend(&mut self, page: &[u8], count: usize) -> bool {
+        while self.len() < count {
+            let start = self.starts.last().copied().unwrap_or_default() as usize;
+            let length = start.checked_sub(LENGTH_BYTES as usize);
+            let length = length.and_then(|at| page.get(at..start)?.first_chunk());
+            let Some(end) = length.and_then(|length| {
+                let end = start.checked_add(u32::from_le_bytes(*length) as usize)?;
+                (end <= page.len()).then_some(end)
+            }) else {
+                return false;
+            };
+            let Ok(next) = u32::try_from(end.saturating_add(LENGTH_BYTES as usize)) else {
+                return false;
+            };
+            self.starts.push(next);
+        }
+        true
+    }
+
+    /// With the page, in which there must be `count` entries.
+    pub(crate) fn finish(mut self, page: Bytes, count: usize) -> Decoded<Self> {
+        if !self.extend(&page, count) {
+            return Err(Malformed::new("the dictionary ends before its last value"));
+        }
+        self.page = page;
+        Ok(self)
     }
 
     pub fn len(&self) -> usize {
@@ -251,5 +290,33 @@ impl Budget {
     /// Whether something failed because it did not fit: fewer rows may.
     pub fn is_exceeded(&self) -> bool {
         self.is_exceeded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dictionary_of_the_first_entries() {
+        let texts: [&[u8]; 4] = [b"a", b"", b"longer", b"z"];
+        let mut page = Vec::new();
+        for text in texts {
+            page.extend((text.len() as u32).to_le_bytes());
+            page.extend(text);
+        }
+        for most in 0..=4 {
+            let mut entries = BytesDictionary::default();
+            let enough = (0..=page.len()).find(|&len| entries.extend(&page[..len], most));
+            let enough = enough.unwrap();
+            let page = Bytes::copy_from_slice(&page[..enough]);
+            let dictionary = entries.finish(page, most).unwrap();
+            assert!(dictionary.iter().eq(texts[..most].iter().copied()));
+            assert_eq!(dictionary.get(most as u32), None);
+        }
+        let entries = BytesDictionary::default();
+        assert!(entries.finish(page.into(), 5).is_err());
+        let entries = BytesDictionary::default();
+        assert!(entries.finish(Bytes::from_static(&[255; 9]), 1).is_err());
     }
 }

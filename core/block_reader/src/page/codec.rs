@@ -125,3 +125,61 @@ fn zstd(bytes: &[u8], out: &mut Vec<u8>) -> std::io::Result<usize> {
         Ok(len)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes that don't repeat much.
+    fn body(len: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 28) as u8
+        };
+        (0..len).map(next).collect()
+    }
+
+    #[test]
+    fn the_beginning_of_a_large_page() {
+        let body = body(3_000_000);
+        let pressed = Bytes::from(zstd::bulk::compress(&body, 3).unwrap());
+        for wanted in [0, 1, 200_000, 2_999_999] {
+            let enough = |out: &[u8]| out.len() >= wanted;
+            let out = Codec::Zstd
+                .decompress_until(&pressed, body.len(), enough)
+                .unwrap();
+            assert!(out.len() >= wanted && out.len() <= wanted + 2 * WHOLE_BYTES);
+            assert_eq!(out, body[..out.len()]);
+        }
+        let whole = Codec::Zstd.decompress_until(&pressed, body.len(), |_| false);
+        assert_eq!(whole.unwrap(), body);
+        // Not as long as the header says, cut off, and no zstd at all.
+        for (bytes, len) in [
+            (pressed.clone(), body.len() + 1),
+            (pressed.clone(), body.len() - 1),
+            (pressed.slice(..pressed.len() - 9), body.len()),
+            (Bytes::from(body.clone()), body.len()),
+        ] {
+            assert!(
+                Codec::Zstd
+                    .decompress_until(&bytes, len, |_| false)
+                    .is_err()
+            );
+        }
+    }
+
+    /// Several frames are one page.
+    #[test]
+    fn frames_one_after_the_other() {
+        let body = body(1_000_000);
+        let mut pressed = zstd::bulk::compress(&body[..300_000], 3).unwrap();
+        pressed.extend(zstd::bulk::compress(&body[300_000..], 3).unwrap());
+        let pressed = Bytes::from(pressed);
+        let out = Codec::Zstd.decompress_until(&pressed, body.len(), |out| out.len() > 600_000);
+        let out = out.unwrap();
+        assert_eq!(out, body[..out.len()]);
+        let whole = Codec::Zstd.decompress_until(&pressed, body.len(), |_| false);
+        assert_eq!(whole.unwrap(), body);
+    }
+}
