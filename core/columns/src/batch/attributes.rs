@@ -12,7 +12,7 @@ use crate::strings::Strings;
 use crate::table::AttributeTable;
 
 /// Keys that are compared at once; the compiler makes one comparison of several.
-const KEYS_AT_ONCE: usize = 16;
+const KEYS_AT_ONCE: usize = 32;
 
 /// The column of one key.
 pub(super) async fn column<P: AsyncFn()>(
@@ -30,9 +30,10 @@ pub(super) async fn column<P: AsyncFn()>(
         found.scan(view, id, &mut values, level, pause).await;
     }
     let is_service = is_service_name(level, key);
-    if found.at.is_empty() && !is_service {
+    if found.at.is_empty() && found.hidden.is_empty() && !is_service {
         return Cells::nil(level, found.owners as u32);
     }
+    let hidden = std::mem::take(&mut found.hidden);
     let (at, kinds, bits) = if is_service {
         // A missing name is the empty one, which is string 0 of every batch.
         found.fill(CellKind::String)
@@ -50,6 +51,7 @@ pub(super) async fn column<P: AsyncFn()>(
         bits,
         elements: values.elements,
         strings: strings.clone(),
+        hidden,
     }
 }
 
@@ -66,12 +68,25 @@ fn kinds_of(kinds: Vec<CellKind>) -> Kinds {
     }
 }
 
+/// Which of the keys are the one with this id, by bit.
+#[inline]
+fn matches(keys: &[[u8; 4]], id: u32) -> u32 {
+    let is_key = |key: &[u8; 4]| u32::from(u32::from_le_bytes(*key) >> 4 == id);
+    match keys.first_chunk::<KEYS_AT_ONCE>() {
+        Some(keys) if !keys.iter().fold(false, |any, key| any | (is_key(key) != 0)) => 0,
+        _ => (keys.iter().zip(0..KEYS_AT_ONCE))
+            .fold(0, |matches, (key, bit)| matches | is_key(key) << bit),
+    }
+}
+
 /// Values of a key, by owner.
 struct Found {
     owners: usize,
     at: Vec<u32>,
     kinds: Vec<CellKind>,
     bits: Vec<u64>,
+    /// Owners with a value that queries don't know.
+    hidden: Vec<u32>,
 }
 
 type Parts = (Option<Vec<u32>>, Vec<CellKind>, Vec<u64>);
@@ -81,6 +96,7 @@ impl Found {
         Self {
             owners,
             at: Vec::new(),
+            hidden: Vec::new(),
             kinds: Vec::new(),
             bits: Vec::new(),
         }
@@ -98,17 +114,17 @@ impl Found {
         let Some(kind) = owner_of(level) else { return };
         let attributes = view.owned_attributes(kind);
         let (starts, bits) = (attributes.starts(), attributes.values());
-        let (keys, _) = attributes.keys().as_bytes().as_chunks::<4>();
-        let is_key = |key: &[u8; 4]| u32::from_le_bytes(*key) >> 4 == id;
+        let keys_of = attributes.keys();
+        let (keys, _) = keys_of.as_bytes().as_chunks::<4>();
         let (mut owner, mut last) = (0, None);
         for part in parts(keys.len()) {
             let some = keys.get(part.clone()).unwrap_or_default();
             for (number, group) in some.chunks(KEYS_AT_ONCE).enumerate() {
-                if !group.iter().fold(false, |any, key| any | is_key(key)) {
-                    continue;
-                }
                 let first = part.start + number * KEYS_AT_ONCE;
-                for (key, place) in group.iter().zip(first..).filter(|(key, _)| is_key(key)) {
+                let mut left = matches(group, id);
+                while left != 0 {
+                    let place = first + left.trailing_zeros() as usize;
+                    left &= left - 1;
                     while owner + 1 < self.owners && starts.get(owner + 1) as usize <= place {
                         owner += 1;
                     }
@@ -120,9 +136,10 @@ impl Found {
                         first: starts.get(owner) as usize,
                         at: place,
                     };
-                    let key = u32::from_le_bytes(*key);
-                    let (kind, bits) = values.cell(key, bits.get(place), at);
-                    if kind != CellKind::Nil {
+                    let (kind, bits) = values.cell(keys_of.get(place), bits.get(place), at);
+                    if kind == CellKind::Nil {
+                        self.hidden.push(owner as u32);
+                    } else {
                         self.at.push(owner as u32);
                         self.kinds.push(kind);
                         self.bits.push(bits);
@@ -180,19 +197,13 @@ pub(super) async fn table<P: AsyncFn()>(
     table.kinds.reserve_exact(count);
     table.bits.reserve_exact(count);
     let mut values = Values::new(view, kind);
-    let mut owner = 0;
-    for part in parts(count) {
-        for place in part.clone() {
-            while owner + 1 < attributes.owner_count() && starts.get(owner + 1) as usize <= place {
-                owner += 1;
-            }
-            let at = Place {
-                owner,
-                first: starts.get(owner) as usize,
-                at: place,
-            };
-            let key = keys.get(place);
-            let (kind, bits) = values.cell(key, bits.get(place), at);
+    let mut first = 0;
+    for owner in 0..attributes.owner_count() {
+        let end = starts.get(owner + 1) as usize;
+        for at in first..end {
+            let place = Place { owner, first, at };
+            let key = keys.get(at);
+            let (kind, bits) = values.cell(key, bits.get(at), place);
             if kind != CellKind::Nil {
                 table.owners.push(owner as u32);
                 table.keys.push(key >> 4);
@@ -200,7 +211,8 @@ pub(super) async fn table<P: AsyncFn()>(
                 table.bits.push(bits);
             }
         }
-        pause.after(part.len()).await;
+        pause.after(end - first + 1).await;
+        first = end;
     }
     table.elements = values.elements;
     table

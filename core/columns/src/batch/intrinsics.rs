@@ -48,6 +48,7 @@ fn cells(column: &Column, kind: CellKind, bits: Vec<u64>, strings: Strings) -> C
         bits,
         elements: Vec::new(),
         strings,
+        hidden: Vec::new(),
     }
 }
 

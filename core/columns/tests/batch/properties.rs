@@ -1,9 +1,10 @@
 //! Random batches, and the conformance data.
 
 use proptest::prelude::*;
-use vivace_columns::Bitmap;
+use proptest::strategy::ValueTree as _;
+use vivace_columns::{BatchChunk, Bitmap, Chunk as _, Column, Level};
 
-use crate::common::{batch, conformance};
+use crate::common::{Val, batch, conformance, finish, load};
 use crate::support::{self, Any, Attributes, Span};
 use crate::{block, naive};
 
@@ -156,4 +157,28 @@ fn the_conformance_data() {
         naive::check(&batch);
         block::check(&batch);
     }
+}
+
+#[test]
+fn keys_that_are_nowhere_have_no_strings_but_services_have_a_name() {
+    let runner = &mut proptest::test_runner::TestRunner::deterministic();
+    let mut span = support::span().new_tree(runner).unwrap().current();
+    span.resource.attributes = vec![("known".to_owned(), Any::Int(1))];
+    span.attributes = Vec::new();
+    (span.events, span.links) = (Vec::new(), Vec::new());
+    (span.name, span.scope.attributes) = (String::new(), Vec::new());
+    let mut chunk = BatchChunk::new(&batch(&[span]), async || {});
+    for (level, key, is_empty) in [
+        (Level::Span, "unknown", true),
+        (Level::Resource, "known", false),
+        (Level::Resource, "service.name", false),
+    ] {
+        let column = Column::Attribute(level, key.into());
+        let strings = finish(chunk.strings_of(&column)).unwrap();
+        let found = strings.is_some_and(|strings| strings.is_empty());
+        assert_eq!(found, is_empty, "{column:?}");
+    }
+    let service = Column::Attribute(Level::Resource, "service.name".into());
+    let expected = [Some(Val::Text(String::new()))];
+    assert_eq!(load(&mut chunk, &service), expected);
 }
