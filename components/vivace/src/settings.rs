@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use ::http::{HeaderName, HeaderValue};
-use vivace_block::Format;
 use vivace_block::dedicated::{self, ColumnOption, DedicatedColumn};
+use vivace_block::{Format, WellKnown};
 use vivace_block_builder as block_builder;
+use vivace_columns::Level;
 use vivace_config::Config;
 use vivace_config::blocks::distributor::LogSpans;
 use vivace_config::blocks::live_store::LiveStore;
@@ -14,6 +15,7 @@ use vivace_config::blocks::receivers::HttpReceiver;
 use vivace_config::blocks::storage::{self, BlockVersion, ColumnScope, ColumnType};
 use vivace_config::types::Secret;
 use vivace_distributor as distributor;
+use vivace_engine::Dedicated;
 use vivace_ingest_log as ingest_log;
 use vivace_live_store as live_store;
 use vivace_shards::http::compression::Encoding;
@@ -133,10 +135,7 @@ pub fn block_options(
     own_columns: &[storage::DedicatedColumn],
 ) -> block_builder::BlockOptions {
     let block = &config.storage.trace.block;
-    let columns = match own_columns {
-        [] => &block.parquet_dedicated_columns[..],
-        own => own,
-    };
+    let columns = columns_of(config, own_columns);
     block_builder::BlockOptions {
         format: match block.version {
             BlockVersion::Unset | BlockVersion::VParquet5 => Format::VParquet5,
@@ -149,6 +148,39 @@ pub fn block_options(
         bloom_false_positive: block.bloom_filter_false_positive,
         bloom_shard_bytes: block.bloom_filter_shard_size_bytes,
     }
+}
+
+fn columns_of<'c>(
+    config: &'c Config,
+    own: &'c [storage::DedicatedColumn],
+) -> &'c [storage::DedicatedColumn] {
+    match own {
+        [] => &config.storage.trace.block.parquet_dedicated_columns,
+        own => own,
+    }
+}
+
+/// What queries take for attributes with columns of their own: those configured, and those that blocks have always had.
+pub fn dedicated(config: &Config, own_columns: &[storage::DedicatedColumn]) -> Dedicated {
+    let configured = dedicated_columns(columns_of(config, own_columns));
+    let configured = configured.into_iter().map(|column| {
+        let level = match column.scope {
+            dedicated::Scope::Resource => Level::Resource,
+            dedicated::Scope::Span => Level::Span,
+            dedicated::Scope::Event => Level::Event,
+        };
+        (level, column.name.into())
+    });
+    let known = |level, all: &'static [WellKnown]| {
+        let attributes = all.iter().map(|known| known.attribute());
+        // A missing service name reads as empty.
+        let optional = attributes.filter(|name| *name != WellKnown::ServiceName.attribute());
+        optional.map(move |name| (level, name.into()))
+    };
+    configured
+        .chain(known(Level::Resource, &WellKnown::OF_RESOURCE))
+        .chain(known(Level::Span, &WellKnown::OF_SPAN))
+        .collect()
 }
 
 /// The columns that make sense; the configuration has been warned of the others.

@@ -21,8 +21,8 @@ use vivace_shards::{BoxError, Class, Task, shard_count, shard_id, spawn};
 use vivace_storage::{Poller, Storage};
 
 use crate::glue::{
-    COMMIT_GROUP, ListedBlocks, LogReader, LogRecords, LogSections, Owner, PLAN_GROUP, Partitions,
-    Traces, UploadBucket,
+    COMMIT_GROUP, DedicatedOf, ListedBlocks, LogReader, LogRecords, LogSections, Owner, PLAN_GROUP,
+    Partitions, Queries, TargetBytes, Traces, UploadBucket,
 };
 use crate::limits::ShardLimits;
 use crate::listeners::{ListenError, Listener, Surface};
@@ -107,6 +107,7 @@ impl Shard {
 
     /// Listeners of queries, probes and operators.
     fn open_queries(&self, late: &api::Late, stop: &Signal) -> Result<Servers, BoxError> {
+        let frontend = api::frontend(&self.node, &self.limits, late)?;
         let mut servers = Servers::new();
         for listener in self
             .node
@@ -116,8 +117,8 @@ impl Shard {
         {
             let router = match listener.surface {
                 Surface::Internal => api::internal_router(&self.node),
-                Surface::Grpc => Router::new().mount_grpc(api::grpc_server(&self.node)?),
-                _ => api::router(&self.node, &self.limits, late)?,
+                Surface::Grpc => Router::new().mount_grpc(api::grpc_server(&self.node, &frontend)?),
+                _ => api::router(&self.node, &frontend)?,
             };
             servers.push(serve(listener, router, stop)?);
         }
@@ -169,11 +170,25 @@ impl Shard {
         self.set("live-store", State::Running);
 
         self.set("query-frontend", State::Starting);
-        late.set(Rc::new(Traces {
-            inboxes: Arc::clone(&node.inboxes),
-            own: owner.clone(),
-            querier,
-        }));
+        let frontend = &node.config.query_frontend;
+        late.set(api::Sources {
+            queries: Queries::new(
+                Arc::clone(&node.inboxes),
+                owner.clone(),
+                querier.clone(),
+                Arc::clone(&node.sections),
+                self.dedicated(),
+                TargetBytes {
+                    search: frontend.search.target_bytes_per_job,
+                    metrics: frontend.metrics.target_bytes_per_job,
+                },
+            ),
+            traces: Rc::new(Traces {
+                inboxes: Arc::clone(&node.inboxes),
+                own: owner.clone(),
+                querier,
+            }),
+        });
         self.set("query-frontend", State::Running);
 
         self.set("distributor", State::Starting);
@@ -260,6 +275,14 @@ impl Shard {
             blocks.own(partition, committed, planned);
         }
         Ok(blocks)
+    }
+
+    fn dedicated(&self) -> DedicatedOf {
+        let (limits, config) = (Rc::clone(&self.limits), Arc::clone(&self.node.config));
+        Box::new(move |tenant| {
+            let columns = &limits.of(tenant).limits.storage.parquet_dedicated_columns;
+            settings::dedicated(&config, columns)
+        })
     }
 
     fn live_store(&self, log: &ingest_log::Handle) -> live_store::Store {

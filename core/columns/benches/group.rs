@@ -107,32 +107,31 @@ fn open(block: &Block) -> GroupChunk<&support::Memory, impl AsyncFn()> {
     .unwrap()
 }
 
-/// Nanoseconds that this process ran; other load of the machine does not count.
+/// Nanoseconds that this process ran; other load of the machine does not count. Some kernels count in steps of milliseconds.
 fn cpu_nanos() -> u64 {
     let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     let ran = text.split(' ').next().and_then(|ran| ran.parse().ok());
     ran.unwrap_or(0)
 }
 
-/// CPU time of a span: the chunk opened, and columns loaded.
+/// CPU time of a span over many rounds: the chunk opened, and opened with columns loaded.
 fn print_nanos(block: &Block, name: &str, columns: &[Column]) {
-    const ROUNDS: u64 = 10;
-    let (mut of_open, mut of_load, mut spans) = (u64::MAX, u64::MAX, 1);
-    for _ in 0..ROUNDS {
+    let spans = u64::from(open(block).shape().spans());
+    let rounds = 20_000_000 / spans;
+    let nanos = |columns: &[Column]| {
         let began = cpu_nanos();
-        let mut chunk = open(block);
-        let opened = cpu_nanos();
-        now(chunk.load(columns, None)).unwrap();
-        of_load = of_load.min(cpu_nanos() - opened);
-        of_open = of_open.min(opened - began);
-        spans = u64::from(chunk.shape().spans());
-    }
-    let tenths = |nanos: u64| format!("{}.{}", nanos / spans, nanos * 10 / spans % 10);
+        for _ in 0..rounds {
+            let mut chunk = open(block);
+            now(chunk.load(columns, None)).unwrap();
+            black_box(chunk);
+        }
+        (cpu_nanos() - began) as f64 / (rounds * spans) as f64
+    };
+    let (opened, loaded) = (nanos(&[]), nanos(columns));
     println!(
-        "{}: {name}: {} ns of CPU a span to open, {} to load",
+        "{}: {name}: {opened:.1} ns of CPU a span to open, {:.1} to load",
         block.name,
-        tenths(of_open),
-        tenths(of_load)
+        loaded - opened
     );
 }
 

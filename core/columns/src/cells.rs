@@ -57,6 +57,9 @@ pub struct Cells {
     pub elements: Vec<u64>,
     /// What strings stand for.
     pub strings: Strings,
+    /// Owners, ascending, that have the key with a value which queries can't see (bytes, lists of keys, mixed arrays, nothing): it reads as
+    /// nil, but `= nil` is not true for them.
+    pub hidden: Vec<u32>,
 }
 
 impl Cells {
@@ -70,6 +73,7 @@ impl Cells {
             bits: Vec::new(),
             elements: Vec::new(),
             strings: Strings::none(),
+            hidden: Vec::new(),
         }
     }
 
@@ -132,7 +136,9 @@ impl Cells {
             Kinds::Each(kinds) => kinds.capacity(),
         };
         let at = self.at.as_ref().map_or(0, Vec::capacity);
-        kinds + at * 4 + (self.bits.capacity() + self.elements.capacity()) * 8
+        kinds
+            + (at + self.hidden.capacity()) * 4
+            + (self.bits.capacity() + self.elements.capacity()) * 8
     }
 }
 

@@ -12,6 +12,9 @@ pub struct Selection {
     pub event_of_span: HashMap<u32, u32>,
     /// The same for links.
     pub link_of_span: HashMap<u32, u32>,
+    /// The last event for which the filter was true: answers list its values (traceql.md, accident 29).
+    pub last_event_of_span: HashMap<u32, u32>,
+    pub last_link_of_span: HashMap<u32, u32>,
 }
 
 impl Selection {

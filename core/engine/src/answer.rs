@@ -6,6 +6,7 @@ use vivace_columns::{Bitmap, CellKind, Cells, Chunk, Column, Level, Selection};
 use vivace_model::SpanId;
 use vivace_traceql::{Field, Intrinsic, Static};
 
+use crate::dedicated::MISSING;
 use crate::error::EngineError;
 use crate::filter::Test;
 use crate::pipeline::{Matches, Plan, Spanset, Visible};
@@ -26,7 +27,8 @@ pub struct AnswerOptions {
 /// A field of listed spans.
 struct Listed<'c> {
     name: Arc<str>,
-    columns: Vec<&'c Cells>,
+    /// With whether they are dedicated.
+    columns: Vec<(&'c Cells, bool)>,
     values: &'c Visible,
 }
 
@@ -160,7 +162,7 @@ async fn load<C: Chunk>(
         common.span_start.clone(),
         common.duration.clone(),
     ]);
-    if plan.reads_names() {
+    if plan.names().is_some() {
         columns.push(common.name.clone());
     }
     for one in listed_fields(plan) {
@@ -206,7 +208,7 @@ struct View<'c, C> {
     selection: &'c Selection,
     listed: Vec<Listed<'c>>,
     common: &'c Common,
-    with_names: bool,
+    names: Option<&'c Visible>,
 }
 
 impl<'c, C: Chunk> View<'c, C> {
@@ -215,7 +217,10 @@ impl<'c, C: Chunk> View<'c, C> {
             name: one.field.bare_key().into(),
             columns: Column::of_field(&one.field)
                 .iter()
-                .filter_map(|column| chunk.cells(column))
+                .filter_map(|column| {
+                    let cells = chunk.cells(column)?;
+                    Some((cells, plan.dedicated.has_column(column)))
+                })
                 .collect(),
             values: &one.values,
         });
@@ -224,7 +229,7 @@ impl<'c, C: Chunk> View<'c, C> {
             chunk,
             selection,
             common,
-            with_names: plan.reads_names(),
+            names: plan.names(),
         }
     }
 
@@ -271,25 +276,50 @@ impl<'c, C: Chunk> View<'c, C> {
     fn span(&self, span: u32) -> SpanResult {
         let mut attributes = Vec::new();
         for listed in &self.listed {
-            for cells in &listed.columns {
+            for (cells, is_dedicated) in &listed.columns {
                 let value = self.value(cells, span, listed.values);
-                if let Some(value) = value {
+                let missing = match listed.values {
+                    Visible::All => *is_dedicated,
+                    Visible::Passing { nil, .. } => *nil,
+                };
+                let missing = missing && self.is_nil(cells, span);
+                let missing = missing.then(|| Static::String(MISSING.into()));
+                if let Some(value) = value.or(missing) {
                     attributes.push((listed.name.clone(), value));
                 }
             }
         }
         SpanResult {
             span_id: SpanId(self.number(&self.common.span_id, span).to_be_bytes()),
-            name: self
-                .with_names
-                .then(|| self.trace_text(&self.common.name, span)),
+            name: self.names.and_then(|names| self.name(span, names)),
             start_unix_nano: self.number(&self.common.span_start, span),
             duration_nano: self.number(&self.common.duration, span),
             attributes,
         }
     }
 
-    /// The value that is listed for a span; of events and links the one that met the conditions, else the first with a value.
+    /// The name, if the query's conditions let it through.
+    fn name(&self, span: u32, names: &Visible) -> Option<Box<str>> {
+        let cells = self.chunk.cells(&self.common.name)?;
+        match self.value(cells, span, names)? {
+            Static::String(name) => Some((&*name).into()),
+            _ => None,
+        }
+    }
+
+    /// Whether a span has no value at all, which can be told for columns with one owner a span.
+    fn is_nil(&self, cells: &Cells, span: u32) -> bool {
+        let shape = self.chunk.shape();
+        let owner = match cells.level {
+            Level::Span => Some(span),
+            Level::Resource => shape.resource_of_span.get(span as usize).copied(),
+            Level::Scope => shape.scope_of_span.get(span as usize).copied(),
+            Level::Trace | Level::Event | Level::Link => None,
+        };
+        owner.is_some_and(|owner| cells.get(owner).0 == CellKind::Nil)
+    }
+
+    /// The value that is listed for a span; of events and links the last one that met the conditions, else the last with a value.
     fn value(&self, cells: &Cells, span: u32, values: &Visible) -> Option<Static> {
         let shape = self.chunk.shape();
         let of_owner = |owner: u32| {
@@ -307,14 +337,14 @@ impl<'c, C: Chunk> View<'c, C> {
             }
             Level::Event => {
                 let members = self.chunk.events().map(|events| events.of_span(span));
-                let chosen = self.selection.event_of_span.get(&span).copied();
-                let mut all = chosen.into_iter().chain(members.unwrap_or(0..0));
+                let chosen = self.selection.last_event_of_span.get(&span).copied();
+                let mut all = chosen.into_iter().chain(members.unwrap_or(0..0).rev());
                 return all.find_map(of_owner);
             }
             Level::Link => {
                 let members = self.chunk.links().map(|links| links.of_span(span));
-                let chosen = self.selection.link_of_span.get(&span).copied();
-                let mut all = chosen.into_iter().chain(members.unwrap_or(0..0));
+                let chosen = self.selection.last_link_of_span.get(&span).copied();
+                let mut all = chosen.into_iter().chain(members.unwrap_or(0..0).rev());
                 return all.find_map(of_owner);
             }
         };
@@ -327,7 +357,7 @@ fn visible(value: Val<'_>, values: &Visible) -> Option<Static> {
     if value.is_nil() {
         return None;
     }
-    let Visible::Passing(tests) = values else {
+    let Visible::Passing { tests, .. } = values else {
         return Some(value.to_static());
     };
     let Val::Array(array) = value else {

@@ -1,6 +1,7 @@
 //! Runs TraceQL over chunks of spans; see README.md.
 
 mod answer;
+mod dedicated;
 mod error;
 mod filter;
 mod keep;
@@ -10,6 +11,7 @@ mod tags;
 mod value;
 
 pub use answer::{AnswerOptions, answer};
+pub use dedicated::Dedicated;
 pub use error::{EngineError, PlanError, QueryError};
 pub use filter::{Compiler, Filter, select};
 pub use keep::{Keep, traces_of};

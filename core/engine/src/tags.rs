@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use vivace_block::WellKnown;
 use vivace_columns::{Bitmap, CellKind, Cells, Chunk, Column, Level, Members, Selection};
 use vivace_traceql::{BinaryOp, Condition, Expr, Field, Static};
 
@@ -165,6 +166,10 @@ pub async fn tag_names<C: Chunk>(
                 found.names.insert((level, field.bare_key().into()));
             }
         }
+        // The attributes that blocks have always had columns for are told wherever they occur, filtered or not (traceql.md §8.2).
+        let keys = chunk.keys(level).await.map_err(EngineError::Load)?;
+        let well_known = keys.into_iter().filter(|key| is_well_known(level, key));
+        found.names.extend(well_known.map(|key| (level, key)));
         let Some(table) = chunk.table(level) else {
             continue;
         };
@@ -180,6 +185,15 @@ pub async fn tag_names<C: Chunk>(
         }
     }
     Ok(())
+}
+
+fn is_well_known(level: Level, key: &str) -> bool {
+    let of_level: &[WellKnown] = match level {
+        Level::Resource => &WellKnown::OF_RESOURCE,
+        Level::Span => &WellKnown::OF_SPAN,
+        _ => &[],
+    };
+    of_level.iter().any(|known| known.attribute() == key)
 }
 
 /// A service name that is missing reads as empty; that is no tag.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use vivace_columns::{Bitmap, Chunk, Selection};
-use vivace_engine::{Compiler, Filter, Keep, Plan, Scope, find, select};
+use vivace_engine::{Compiler, Dedicated, Filter, Keep, Plan, Scope, find, select};
 use vivace_model::{SpanBatch, TraceId};
 use vivace_query_metrics::{CompareError, MetricsPlan, Partials, Sampler, Sampling};
 
@@ -38,11 +38,15 @@ struct Metrics<'j> {
 
 impl MetricsJob {
     /// Compiles what chooses the spans of each leaf.
-    pub fn new(tenant: Arc<str>, metrics: MetricsPlan) -> Result<Self, Error> {
+    pub fn new(
+        tenant: Arc<str>,
+        metrics: MetricsPlan,
+        dedicated: &Dedicated,
+    ) -> Result<Self, Error> {
         let mut plans = Vec::new();
         let mut compared = Vec::new();
         for leaf in metrics.leaves() {
-            plans.push(Plan::new(leaf.pipeline(), leaf.fields()).map_err(Error::Plan)?);
+            plans.push(Plan::new(leaf.pipeline(), leaf.fields(), dedicated).map_err(Error::Plan)?);
             let filter = leaf.compare_filter();
             let compiled = filter.map(|filter| Compiler::default().filter(filter));
             compared.push(compiled.transpose().map_err(Error::Plan)?);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use vivace_block::WellKnown;
 use vivace_traceql::{Condition, Field, Intrinsic, Scope, TagFilter, TooManyGroups, tag_filter};
 
 use super::numbers::uint_param;
@@ -220,6 +221,15 @@ fn of_plain_name(name: &str) -> What {
         "root.service.name" => What::Values(Field::Intrinsic(Intrinsic::TraceRootService)),
         "status.code" => What::Fixed(keywords(&STATUSES)),
         "error" => What::Fixed(keywords(&["true"])),
-        key => What::Values(Field::attribute(Scope::Unscoped, key)),
+        // Attributes that blocks have always had columns for are looked up there only.
+        key => {
+            let is_known = |known: &WellKnown| known.attribute() == key;
+            let scope = match key {
+                _ if WellKnown::OF_RESOURCE.iter().any(is_known) => Scope::Resource,
+                _ if WellKnown::OF_SPAN.iter().any(is_known) => Scope::Span,
+                _ => Scope::Unscoped,
+            };
+            What::Values(Field::attribute(scope, key))
+        }
     }
 }

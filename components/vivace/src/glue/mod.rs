@@ -18,7 +18,7 @@ pub use book::SectionBook;
 pub use message::{Inboxes, Message};
 pub use owner::Owner;
 pub use partitions::Partitions;
-pub use queries::{Queries, TargetBytes};
+pub use queries::{DedicatedOf, Queries, TargetBytes};
 pub use records::{LogReader, LogRecords};
 pub use sections::{COMMIT_GROUP, LogSections, PLAN_GROUP};
 pub use traces::Traces;

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, try_join_all};
 use vivace_block::{BlockMeta, id};
 use vivace_columns::Level;
-use vivace_engine::{AnswerOptions, Plan, TraceResult, tag_filters};
+use vivace_engine::{AnswerOptions, Dedicated, Plan, TraceResult, tag_filters};
 use vivace_live_store::{LiveBatch, Snapshot};
 use vivace_model::TraceId;
 use vivace_protocol::trace::Fragment;
@@ -33,6 +33,9 @@ use super::{Inboxes, Message, Owner, SectionBook};
 /// Work for the querier of some shard.
 pub type Task = Box<dyn FnOnce(Querier) -> LocalBoxFuture<'static, ()> + Send>;
 
+/// The attributes that blocks of a tenant have columns for.
+pub type DedicatedOf = Box<dyn Fn(&str) -> Dedicated>;
+
 /// Queries of one shard; cheap to clone.
 #[derive(Clone)]
 pub struct Queries {
@@ -48,6 +51,8 @@ struct Inner {
     sections: Arc<SectionBook>,
     /// The log's own number.
     log_id: u64,
+    /// Attributes that a tenant's blocks have columns for.
+    dedicated: DedicatedOf,
     /// Bytes of a job.
     target_bytes: TargetBytes,
     /// Jobs go to the shards in turn.
@@ -73,6 +78,7 @@ impl Queries {
         own: Owner,
         querier: Querier,
         sections: Arc<SectionBook>,
+        dedicated: DedicatedOf,
         target_bytes: TargetBytes,
     ) -> Self {
         Self {
@@ -83,6 +89,7 @@ impl Queries {
                 own,
                 querier,
                 sections,
+                dedicated,
                 target_bytes,
             }),
         }
@@ -256,16 +263,20 @@ fn pipeline(query: &Query) -> Result<&Pipeline, SourceError> {
     query.search_pipeline().ok_or_else(none)
 }
 
-fn plan_of(query: &Query) -> Result<Plan, SourceError> {
-    let plan = Plan::new(pipeline(query)?, &[]);
+fn plan_of(query: &Query, dedicated: &Dedicated) -> Result<Plan, SourceError> {
+    let plan = Plan::new(pipeline(query)?, &[], dedicated);
     plan.map_err(|error| SourceError::Failed(error.to_string()))
 }
 
-fn search_job(tenant: &str, spec: &SearchSpec) -> Result<SearchJob, SourceError> {
+fn search_job(
+    tenant: &str,
+    spec: &SearchSpec,
+    dedicated: &Dedicated,
+) -> Result<SearchJob, SourceError> {
     let nanos = |seconds: u64| seconds.saturating_mul(1_000_000_000);
     Ok(SearchJob {
         tenant: tenant.into(),
-        plan: plan_of(&spec.query)?,
+        plan: plan_of(&spec.query, dedicated)?,
         window: nanos(spec.start)..=nanos(spec.end),
         options: AnswerOptions {
             spans_per_set: spec.spans_per_set,
@@ -289,7 +300,7 @@ impl Inner {
         tenant: &str,
         spec: &SearchSpec,
     ) -> Result<Jobs<Vec<TraceResult>>, SourceError> {
-        let mut job = search_job(tenant, spec)?;
+        let mut job = search_job(tenant, spec, &(self.dedicated)(tenant))?;
         if job.plan.is_never() {
             return Ok(no_jobs());
         }
@@ -373,7 +384,7 @@ impl Inner {
         spec: &SearchSpec,
         found: Vec<TraceResult>,
     ) -> Result<Vec<TraceResult>, SourceError> {
-        let job = search_job(tenant, spec)?;
+        let job = search_job(tenant, spec, &(self.dedicated)(tenant))?;
         if job.plan.needs_whole_traces() || found.is_empty() {
             return Ok(found);
         }
@@ -419,7 +430,7 @@ impl Inner {
             plan.request().end.div_ceil(1_000_000_000),
         );
         let target = plan.job_bytes().unwrap_or(self.target_bytes.metrics);
-        let job = MetricsJob::new(tenant.into(), plan);
+        let job = MetricsJob::new(tenant.into(), plan, &(self.dedicated)(tenant));
         let mut job = job.map_err(|error| block_error(&error))?;
         let held = self.view(tenant, start, end).await?;
         if job.needs_whole_traces() {
@@ -493,7 +504,7 @@ impl Inner {
             tenant: tenant.into(),
             wanted: match &spec.values_of {
                 Some(field) => WantedTags::Values(field.clone()),
-                None => WantedTags::Names(levels(spec.scope)),
+                None => WantedTags::Names(levels(spec.scope, spec.filter.is_some())),
             },
             filters: filters.transpose().map_err(failed)?,
             max_bytes: spec.max_bytes,
@@ -567,7 +578,8 @@ fn tags_of_unit(
     async move { querier.tags(&job, &unit).await }.boxed_local()
 }
 
-fn levels(scope: Option<TagScope>) -> Vec<Level> {
+/// Levels whose names are wanted. Under a filter those of events and links only if they are asked for (block-format.md §9.5).
+fn levels(scope: Option<TagScope>, is_filtered: bool) -> Vec<Level> {
     let level = |scope| match scope {
         TagScope::Event => Level::Event,
         TagScope::Instrumentation => Level::Scope,
@@ -577,6 +589,7 @@ fn levels(scope: Option<TagScope>) -> Vec<Level> {
     };
     match scope {
         Some(scope) => Vec::from([level(scope)]),
+        None if is_filtered => Vec::from([Level::Scope, Level::Resource, Level::Span]),
         None => Vec::from([
             Level::Event,
             Level::Scope,
@@ -639,7 +652,7 @@ impl QuerySource for Queries {
         fragments: &'a [Fragment],
     ) -> LocalBoxFuture<'a, Result<Vec<[u8; 8]>, SourceError>> {
         async move {
-            let plan = plan_of(query)?;
+            let plan = plan_of(query, &Dedicated::default())?;
             let found = matching_spans(&plan, fragments).await;
             found.map_err(|error| block_error(&error))
         }

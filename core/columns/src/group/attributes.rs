@@ -346,7 +346,7 @@ impl LevelAttributes {
         let (Some(keys), Some(code)) = (keys, code) else {
             return nil();
         };
-        let (mut at, mut attributes) = scan(keys, code, source).await;
+        let (mut at, attributes) = scan(keys, code, source).await;
         if at.is_empty() {
             return nil();
         }
@@ -376,22 +376,28 @@ impl LevelAttributes {
                 source.worked(attributes.len()).await;
             }
         }
+        let mut hidden = Vec::new();
         if left > 0 {
             for ((kind, value), &attribute) in kinds.iter_mut().zip(&mut bits).zip(&attributes) {
                 if *kind == CellKind::Nil {
                     (*kind, *value) = self.without_value(attribute as usize);
                 }
             }
+            let without = at
+                .iter()
+                .zip(&kinds)
+                .filter(|(_, kind)| **kind == CellKind::Nil);
+            hidden.extend(without.map(|(owner, _)| owner + extent.owners.start));
             let mut is_there = kinds.iter().map(|kind| *kind != CellKind::Nil);
             at.retain(|_| is_there.next().unwrap_or(false));
             let mut is_there = kinds.iter().map(|kind| *kind != CellKind::Nil);
             bits.retain(|_| is_there.next().unwrap_or(false));
             kinds.retain(|kind| *kind != CellKind::Nil);
         }
-        attributes.clear();
         let mut cells = extent.sparse(at, kinds_of(kinds), bits);
         cells.elements = elements;
         cells.strings = self.strings();
+        cells.hidden = hidden;
         Ok(cells)
     }
 }

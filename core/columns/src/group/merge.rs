@@ -22,7 +22,7 @@ struct Offsets {
 
 /// The values of both columns, of the same level and chunk. Where both have one, the first counts if `wins` says so of its bits.
 pub(super) fn merge(first: Cells, second: &Cells, wins: impl Fn(&Cells, u64) -> bool) -> Cells {
-    if second.is_empty() {
+    if second.is_empty() && second.hidden.is_empty() {
         return first;
     }
     let (strings, string_offset) = match (has_texts(&first), has_texts(second)) {
@@ -73,9 +73,14 @@ pub(super) fn merge(first: Cells, second: &Cells, wins: impl Fn(&Cells, u64) -> 
             bits.push(value);
         }
     }
+    let mut hidden = [&first.hidden[..], &second.hidden[..]].concat();
+    hidden.sort_unstable();
+    hidden.dedup();
+    hidden.retain(|owner| at.binary_search(owner).is_err());
     Cells {
         level: first.level,
         owners: first.owners,
+        hidden,
         at: (at.len() != first.owners as usize).then_some(at),
         kinds: kinds_of(kinds),
         bits,
@@ -130,6 +135,7 @@ mod tests {
             bits,
             elements: vec![0],
             strings: Strings::of_values(Arc::new(texts.iter().collect())),
+            hidden: vec![2, 3],
         }
     }
 
@@ -151,6 +157,7 @@ mod tests {
         let merged = merge(second, &first, |_, _| true);
         assert_eq!(merged.at, None);
         assert_eq!(merged.get(2), (CellKind::Int, 7));
+        assert!(merged.hidden.is_empty());
         let (kind, bits) = merged.get(1);
         assert_eq!(kind, CellKind::StringArray);
         let texts: Vec<_> = merged

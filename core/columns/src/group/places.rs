@@ -128,6 +128,7 @@ impl Extent {
             bits,
             elements: Vec::new(),
             strings,
+            hidden: Vec::new(),
         }
     }
 
@@ -145,6 +146,7 @@ impl Extent {
             bits,
             elements: Vec::new(),
             strings: Strings::none(),
+            hidden: Vec::new(),
         }
     }
 }

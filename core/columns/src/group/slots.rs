@@ -21,8 +21,8 @@ fn equal_bits(levels: [u8; 8], max: u8) -> u8 {
     const LOW: u64 = 0x0101_0101_0101_0101;
     let differing = u64::from_le_bytes(levels) ^ (LOW * u64::from(max));
     // The high bit of each byte that is not 0.
-    let differing = (differing + 0x7f * LOW) & 0x80 * LOW;
-    let equal = (differing ^ 0x80 * LOW) >> 7;
+    let differing = (differing + (0x7f * LOW)) & (0x80 * LOW);
+    let equal = (differing ^ (0x80 * LOW)) >> 7;
     (equal.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
 }
 

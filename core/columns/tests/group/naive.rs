@@ -138,11 +138,17 @@ fn push(text: &mut String, name: &str, value: &Static) {
 
 fn push_attributes(text: &mut String, keys: &Keys, level: Level, attributes: &AttributesView<'_>) {
     for (_, key) in keys.iter().filter(|(of, _)| *of == level) {
-        let mut found = value(attributes.get(key));
-        if found == Static::Nil && level == Level::Resource && key == "service.name" {
-            found = Static::String("".into());
+        let name = format!("{level:?} {key}");
+        let found = value(attributes.get(key));
+        match (found, level, key.as_str()) {
+            (Static::Nil, Level::Resource, "service.name") => {
+                push(text, &name, &Static::String("".into()));
+            }
+            (Static::Nil, ..) if attributes.get(key).is_some() => {
+                text.push_str(&format!("{name} is hidden\n"));
+            }
+            (found, ..) => push(text, &name, &found),
         }
-        push(text, &format!("{level:?} {key}"), &found);
     }
 }
 
@@ -202,6 +208,9 @@ pub fn of_chunk<C: Chunk>(chunk: &C, keys: &Keys, traces: &[u32]) -> Texts {
     let push_all = |text: &mut String, level, owner| {
         for ((_, key), cells) in attributes.iter().filter(|((of, _), _)| *of == level) {
             push(text, &format!("{level:?} {key}"), &at(cells, owner));
+            if cells.hidden.binary_search(&owner).is_ok() {
+                text.push_str(&format!("{level:?} {key} is hidden\n"));
+            }
         }
     };
     for &trace in traces {

@@ -80,6 +80,7 @@ fn tables_have_what_columns_have() {
                     bits: vec![table.bits[attribute]],
                     elements: table.elements.clone(),
                     strings: table.strings.clone(),
+                    hidden: Vec::new(),
                 };
                 let key = table.key_strings.get(table.keys[attribute].into());
                 let key = String::from_utf8(key.to_vec()).unwrap();

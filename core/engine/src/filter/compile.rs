@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use vivace_columns::{Column, Level};
-use vivace_traceql::regex::Matcher;
 use vivace_traceql::{BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp};
 
 use super::condition::{Literal, Test};
 use super::general::General;
+use crate::dedicated::Dedicated;
 use crate::error::PlanError;
 use crate::value::mirrored;
 
@@ -84,11 +84,19 @@ pub struct Compiler {
     /// Fields that some part of the query reads without comparing them with a literal: all of their values are looked at, so that
     /// comparisons elsewhere meet numbers of every type (traceql.md §5.3 R3).
     read_whole: HashSet<Field>,
+    dedicated: Dedicated,
 }
 
 impl Compiler {
-    pub fn new(read_whole: HashSet<Field>) -> Self {
-        Self { read_whole }
+    pub fn new(read_whole: HashSet<Field>, dedicated: Dedicated) -> Self {
+        Self {
+            read_whole,
+            dedicated,
+        }
+    }
+
+    pub(crate) fn dedicated(&self) -> &Dedicated {
+        &self.dedicated
     }
 
     pub fn filter(&self, expr: &Expr) -> Result<Filter, PlanError> {
@@ -110,11 +118,11 @@ impl Compiler {
             } => Node::Not(Box::new(self.node(inner)?)),
             Expr::Exists(inner) => match &**inner {
                 Expr::Field(field) => Node::Exists(field.clone()),
-                _ => Node::General(General::new(expr)?),
+                _ => Node::General(General::new(expr, &self.dedicated)?),
             },
             Expr::NotExists(inner) => match &**inner {
                 Expr::Field(field) => Node::NotExists(field.clone()),
-                _ => Node::General(General::new(expr)?),
+                _ => Node::General(General::new(expr, &self.dedicated)?),
             },
             Expr::Binary {
                 op: op @ (BinaryOp::And | BinaryOp::Or),
@@ -131,9 +139,9 @@ impl Compiler {
                 (Expr::Static(value), Expr::Field(field)) if !is_regex(*op) => {
                     self.compare(expr, field, mirrored(*op), value)?
                 }
-                _ => Node::General(General::new(expr)?),
+                _ => Node::General(General::new(expr, &self.dedicated)?),
             },
-            _ => Node::General(General::new(expr)?),
+            _ => Node::General(General::new(expr, &self.dedicated)?),
         })
     }
 
@@ -171,14 +179,8 @@ impl Compiler {
         op: Compare,
         value: &Static,
     ) -> Result<Node, PlanError> {
-        let literal = match value {
-            Static::String(pattern) if is_regex(op) => {
-                Some(Literal::Regex(Arc::new(Matcher::new(pattern)?)))
-            }
-            value => Literal::of_static(value),
-        };
-        let Some(literal) = literal else {
-            return Ok(Node::General(General::new(expr)?));
+        let Some(literal) = Literal::compared_with(field, op, value)? else {
+            return Ok(Node::General(General::new(expr, &self.dedicated)?));
         };
         let by_value = matches!(field, Field::Intrinsic(_)) || self.read_whole.contains(field);
         let test = Test {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use vivace_columns::{Bitmap, CellKind, Cells, Kinds, Strings};
 use vivace_traceql::regex::Matcher;
-use vivace_traceql::{Compare, Kind, Static, Status};
+use vivace_traceql::{Compare, Field, Intrinsic, Kind, Static, Status};
 
 use super::truth::Truth;
+use crate::error::PlanError;
 use crate::value::{Val, holds, of_elements, span_id_text};
 
 /// What is compared with.
@@ -27,8 +28,28 @@ pub enum Literal {
 }
 
 impl Literal {
-    /// None for what queries have no literals of.
-    pub fn of_static(value: &Static) -> Option<Self> {
+    /// The literal that a field is compared with; None for what queries have no literals of. Trace ids are told without leading
+    /// zeros, so that those of a literal are dropped (traceql.md §3.2).
+    pub fn compared_with(
+        field: &Field,
+        op: Compare,
+        value: &Static,
+    ) -> Result<Option<Self>, PlanError> {
+        let is_regex = matches!(op, Compare::Regex | Compare::NotRegex);
+        let Static::String(text) = value else {
+            return Ok(Self::of_static(value));
+        };
+        let text: Arc<str> = match field {
+            Field::Intrinsic(Intrinsic::TraceId) => text.trim_start_matches('0').into(),
+            _ => text.clone(),
+        };
+        Ok(Some(match is_regex {
+            true => Self::Regex(Arc::new(Matcher::new(&text)?)),
+            false => Self::Text(text),
+        }))
+    }
+
+    fn of_static(value: &Static) -> Option<Self> {
         Some(match value {
             Static::Int(value) => Self::Int(*value),
             Static::Float(value) => Self::Float(*value),

@@ -71,15 +71,14 @@ pub async fn select<C: Chunk>(
     let mut selection = Selection::of(Bitmap::empty(chunk.shape().spans()));
     for row in rows.iter() {
         let span = domain.span(row);
-        if selection.spans.contains(span) {
-            continue;
-        }
         selection.spans.insert(span);
         if let Some(event) = domain.event(row) {
-            selection.event_of_span.insert(span, event);
+            selection.event_of_span.entry(span).or_insert(event);
+            selection.last_event_of_span.insert(span, event);
         }
         if let Some(link) = domain.link(row) {
-            selection.link_of_span.insert(span, link);
+            selection.link_of_span.entry(span).or_insert(link);
+            selection.last_link_of_span.insert(span, link);
         }
     }
     Ok(selection)
@@ -107,11 +106,7 @@ fn evaluate<'a, C: Chunk>(
             }
             Node::Truthy(field) => truthy(field, chunk, domain, keep, want_no).await?,
             Node::Exists(field) => exists(field, chunk, domain, keep).await?,
-            Node::NotExists(field) => {
-                let mut truth = exists_everywhere(field, chunk, domain, keep).await?;
-                truth.negate();
-                truth
-            }
+            Node::NotExists(field) => lacks(field, chunk, domain, keep).await?,
             Node::Not(inner) => {
                 let mut truth = evaluate(inner, chunk, domain, among, keep, true, pause).await?;
                 truth.negate();
@@ -303,8 +298,8 @@ async fn exists<C: Chunk>(
     Ok(Truth { yes, no: Some(no) })
 }
 
-/// Rows on which every column has a value: `.x = nil` is true where the span or the resource lacks it (accident 5).
-async fn exists_everywhere<C: Chunk>(
+/// Rows on which some column has not even the key: `.x = nil` is true where the span or the resource lacks it (accident 5).
+async fn lacks<C: Chunk>(
     field: &Field,
     chunk: &mut C,
     domain: &Domain,
@@ -312,15 +307,21 @@ async fn exists_everywhere<C: Chunk>(
 ) -> Result<Truth, EngineError<C::Error>> {
     let columns = Column::of_field(field);
     load(chunk, &columns, keep).await?;
-    let mut yes = Bitmap::full(domain.rows());
-    let mut no = Bitmap::empty(domain.rows());
+    let mut yes = Bitmap::empty(domain.rows());
+    let mut no = Bitmap::full(domain.rows());
     for column in &columns {
         if let Some(cells) = chunk.cells(column) {
-            yes.and(&domain.broadcast(chunk.shape(), cells.level, &present(cells)));
-            no.or(&with_owner(domain, cells.level));
+            let mut with_key = present(cells);
+            for &owner in &cells.hidden {
+                with_key.insert(owner);
+            }
+            let with_key = domain.broadcast(chunk.shape(), cells.level, &with_key);
+            let mut without = with_owner(domain, cells.level);
+            without.subtract(&with_key);
+            yes.or(&without);
+            no.and(&with_key);
         }
     }
-    no.subtract(&yes);
     Ok(Truth { yes, no: Some(no) })
 }
 

@@ -7,6 +7,7 @@ use vivace_traceql::regex::Matcher;
 use vivace_traceql::{Arithmetic, BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp};
 
 use super::domain::{Domain, Owner};
+use crate::dedicated::{Dedicated, MISSING};
 use crate::error::{PlanError, QueryError};
 use crate::value::{Val, arithmetic, compare, of_elements, span_id_text};
 
@@ -15,6 +16,8 @@ use crate::value::{Val, arithmetic, compare, of_elements, span_id_text};
 pub struct General {
     pub fields: Vec<Field>,
     root: Node,
+    /// By field: whether it is dedicated.
+    dedicated: Vec<bool>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,10 +37,14 @@ enum Node {
 }
 
 impl General {
-    pub fn new(expr: &Expr) -> Result<Self, PlanError> {
+    pub fn new(expr: &Expr, dedicated: &Dedicated) -> Result<Self, PlanError> {
         let mut fields = Vec::new();
         let root = build(expr, &mut fields)?;
-        Ok(Self { fields, root })
+        Ok(Self {
+            dedicated: fields.iter().map(|field| dedicated.has(field)).collect(),
+            fields,
+            root,
+        })
     }
 
     /// The columns of all fields.
@@ -47,7 +54,23 @@ impl General {
 
     /// The value on a row.
     pub fn value<'c>(&'c self, rows: &Rows<'c>, row: u32) -> Result<Val<'c>, QueryError> {
-        evaluate(&self.root, rows, row)
+        evaluate(self, &self.root, rows, row)
+    }
+
+    /// A side of a comparison. A dedicated column that is missing reads as a text there (traceql.md §5.3 R7).
+    fn operand<'c>(
+        &'c self,
+        node: &'c Node,
+        rows: &Rows<'c>,
+        row: u32,
+    ) -> Result<Val<'c>, QueryError> {
+        let value = evaluate(self, node, rows, row)?;
+        match node {
+            Node::Field(field) if value.is_nil() && self.dedicated[*field] => {
+                Ok(Val::Text(MISSING.as_bytes()))
+            }
+            _ => Ok(value),
+        }
     }
 
     /// None: unknown.
@@ -109,8 +132,13 @@ fn of_truth<'c>(value: Option<bool>) -> Val<'c> {
     value.map_or(Val::Nil, Val::Bool)
 }
 
-fn evaluate<'c>(node: &'c Node, rows: &Rows<'c>, row: u32) -> Result<Val<'c>, QueryError> {
-    let value = |node: &'c Node| evaluate(node, rows, row);
+fn evaluate<'c>(
+    general: &'c General,
+    node: &'c Node,
+    rows: &Rows<'c>,
+    row: u32,
+) -> Result<Val<'c>, QueryError> {
+    let value = |node: &'c Node| evaluate(general, node, rows, row);
     Ok(match node {
         Node::Static(value) => Val::of_static(value),
         Node::Field(field) => rows.value(*field, row),
@@ -141,7 +169,10 @@ fn evaluate<'c>(node: &'c Node, rows: &Rows<'c>, row: u32) -> Result<Val<'c>, Qu
                 _ => None,
             }),
         },
-        Node::Compare(op, left, right) => of_truth(compare(*op, value(left)?, value(right)?)?),
+        Node::Compare(op, left, right) => {
+            let left = general.operand(left, rows, row)?;
+            of_truth(compare(*op, left, general.operand(right, rows, row)?)?)
+        }
         Node::Regex(inner, matcher, wanted) => of_truth(regex(value(inner)?, matcher, *wanted)),
         Node::Arithmetic(op, left, right) => arithmetic(*op, value(left)?, value(right)?)?,
         Node::Exists(inner, wanted) => Val::Bool(value(inner)?.is_nil() != *wanted),

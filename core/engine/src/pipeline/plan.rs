@@ -9,7 +9,8 @@ use vivace_traceql::{
     SpansetExpr, SpansetOp, Static,
 };
 
-use super::visible::{Collector, VisibleField};
+use super::visible::{Collector, Visible, VisibleField};
+use crate::dedicated::Dedicated;
 use crate::error::PlanError;
 use crate::filter::{Compiler, Filter, General, Needs};
 
@@ -28,6 +29,7 @@ pub struct Plan {
     pub(crate) is_structural: bool,
     pub(crate) needs: Needs,
     pub(crate) visible: Vec<VisibleField>,
+    pub(crate) dedicated: Dedicated,
 }
 
 /// What is done with the spansets of a trace.
@@ -81,13 +83,17 @@ struct Builder {
 
 impl Plan {
     /// `also`: fields that are read off the result besides.
-    pub fn new(pipeline: &Pipeline, also: &[Field]) -> Result<Self, PlanError> {
+    pub fn new(
+        pipeline: &Pipeline,
+        also: &[Field],
+        dedicated: &Dedicated,
+    ) -> Result<Self, PlanError> {
         let mut collector = Collector::default();
         collector.pipeline(pipeline)?;
         let mut read_whole: HashSet<Field> = collector.read_whole();
         read_whole.extend(also.iter().cloned());
         let mut builder = Builder {
-            compiler: Compiler::new(read_whole),
+            compiler: Compiler::new(read_whole, dedicated.clone()),
             filters: Vec::new(),
             first: Vec::new(),
             exprs: Vec::new(),
@@ -131,6 +137,7 @@ impl Plan {
             is_structural: builder.is_structural,
             needs,
             visible: collector.fields,
+            dedicated: dedicated.clone(),
         })
     }
 
@@ -148,10 +155,12 @@ impl Plan {
                 .all(|&number| self.filters[number].is_never())
     }
 
-    /// Whether names of spans are part of the answer.
-    pub(crate) fn reads_names(&self) -> bool {
+    /// Which names of spans are part of the answer; None: none.
+    pub(crate) fn names(&self) -> Option<&Visible> {
         let name = Field::Intrinsic(Intrinsic::Name);
-        self.visible.iter().any(|one| one.field == name)
+        let mut visible = self.visible.iter();
+        let of_name = visible.find(|one| one.field == name);
+        of_name.map(|one| &one.values)
     }
 
     /// Fields that the query looks at.
@@ -218,7 +227,8 @@ impl Builder {
     }
 
     fn expr(&mut self, expr: &Expr) -> Result<usize, PlanError> {
-        self.exprs.push(General::new(expr)?);
+        self.exprs
+            .push(General::new(expr, self.compiler.dedicated())?);
         Ok(self.exprs.len() - 1)
     }
 

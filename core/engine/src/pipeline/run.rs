@@ -174,6 +174,12 @@ fn merge_members(into: &mut Selection, from: &Selection) {
     for (&span, &link) in &from.link_of_span {
         into.link_of_span.entry(span).or_insert(link);
     }
+    for (&span, &event) in &from.last_event_of_span {
+        into.last_event_of_span.entry(span).or_insert(event);
+    }
+    for (&span, &link) in &from.last_link_of_span {
+        into.last_link_of_span.entry(span).or_insert(link);
+    }
 }
 
 /// What the first filters found.

@@ -1,9 +1,7 @@
 //! Which fields a query reads, and which of their values an answer lists (traceql.md §5.2, §5.3 R3, §6.3).
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use vivace_traceql::regex::Matcher;
 use vivace_traceql::{
     Aggregate, BinaryOp, Compare, Element, Expr, Field, Pipeline, ScalarExpr, SpansetExpr, Static,
 };
@@ -23,8 +21,18 @@ pub struct VisibleField {
 #[derive(Clone, Debug)]
 pub enum Visible {
     All,
-    /// Those that pass any of the query's comparisons. Without any: none.
-    Passing(Vec<Test>),
+    /// Those that pass any of the query's comparisons.
+    Passing {
+        tests: Vec<Test>,
+        /// Where there is no value, as the query asks for that.
+        nil: bool,
+    },
+}
+
+/// What a condition lets through.
+enum Shown {
+    Value(Test),
+    Nil,
 }
 
 /// Collects the fields of a query.
@@ -117,7 +125,7 @@ impl Collector {
                     other => waiting.push(other),
                 },
                 Expr::NotExists(inner) => match &**inner {
-                    Expr::Field(field) => self.passing(field, None),
+                    Expr::Field(field) => self.passing(field, Shown::Nil),
                     other => waiting.push(other),
                 },
                 Expr::Binary { op, left, right } => match (op, &**left, &**right) {
@@ -138,19 +146,14 @@ impl Collector {
     }
 
     fn compared(&mut self, field: &Field, op: Compare, value: &Static) -> Result<(), PlanError> {
-        let literal = match (op, value) {
-            (Compare::Regex | Compare::NotRegex, Static::String(pattern)) => {
-                Some(Literal::Regex(Arc::new(Matcher::new(pattern)?)))
-            }
-            (_, value) => Literal::of_static(value),
-        };
+        let literal = Literal::compared_with(field, op, value)?;
         let by_value = matches!(field, Field::Intrinsic(_));
         let test = literal.map(|literal| Test {
             op,
             literal,
             by_value,
         });
-        self.passing(field, test);
+        self.passing(field, test.map_or(Shown::Nil, Shown::Value));
         Ok(())
     }
 
@@ -164,15 +167,27 @@ impl Collector {
         }
     }
 
-    fn passing(&mut self, field: &Field, test: Option<Test>) {
-        let known = self.fields.iter_mut().find(|one| one.field == *field);
-        match known.map(|one| &mut one.values) {
-            Some(Visible::All) => {}
-            Some(Visible::Passing(tests)) => tests.extend(test),
-            None => self.fields.push(VisibleField {
+    fn passing(&mut self, field: &Field, shown: Shown) {
+        let known = self.fields.iter().position(|one| one.field == *field);
+        let place = known.unwrap_or_else(|| {
+            self.fields.push(VisibleField {
                 field: field.clone(),
-                values: Visible::Passing(test.into_iter().collect()),
-            }),
+                values: Visible::Passing {
+                    tests: Vec::new(),
+                    nil: false,
+                },
+            });
+            self.fields.len() - 1
+        });
+        if let Some(VisibleField {
+            values: Visible::Passing { tests, nil },
+            ..
+        }) = self.fields.get_mut(place)
+        {
+            match shown {
+                Shown::Value(test) => tests.push(test),
+                Shown::Nil => *nil = true,
+            }
         }
     }
 }
