@@ -133,20 +133,14 @@ fn deep_trees_are_refused() {
         format!("{{}}{}", " >> {}".repeat(100_000)),
         format!("{{}} | count() > 1{}", " + count()".repeat(10_000)),
         format!("({{}} | rate()){}", " + 1".repeat(100_000)),
-        format!("{}{{}}{}", "(".repeat(300), " | {})".repeat(1)),
+        format!("({{}} | {{}}){}", " >> ({} | {})".repeat(10_000)),
     ] {
         let message = refused(&text);
         assert!(
-            message.contains("nested deeper") || message.contains("unexpected"),
+            message.contains("nested deeper than 256 levels"),
             "{message}"
         );
     }
-    let pipelines = format!(
-        "{}({{}} | {{}}){}",
-        "(".repeat(10_000),
-        " && ({}) | {})".repeat(10_000)
-    );
-    refused(&pipelines);
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn too_many_groups() {
             .starts_with("maximum condition groups reached (limit: 100)")
     );
     assert!(tag_filter(&chain(10_000), 100).is_err());
-    let product = vec!["(span.a = 1 || span.b = 2)"; 7].join(" && ");
+    let product = ["(span.a = 1 || span.b = 2)"; 7].join(" && ");
     assert!(tag_filter(&format!("{{ {product} }}"), 100).is_err());
     assert!(tag_filter(&format!("{{ {product} }}"), 128).is_ok());
     assert!(tag_filter("{ span.a = 1 }", 0).is_err());

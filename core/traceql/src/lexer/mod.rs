@@ -99,8 +99,8 @@ impl<'a> Lexer<'a> {
             let rest = &rest[blanks..];
             if rest.starts_with("//") {
                 self.at += rest.find('\n').unwrap_or(rest.len());
-            } else if rest.starts_with("/*") {
-                match rest[2..].find("*/") {
+            } else if let Some(comment) = rest.strip_prefix("/*") {
+                match comment.find("*/") {
                     Some(end) => self.at += end + 4,
                     None => return Err(self.error(self.at, "comment without an end")),
                 }

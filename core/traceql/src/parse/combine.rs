@@ -86,14 +86,14 @@ impl Item {
     }
 
     /// As a stage of a pipeline.
-    pub fn into_element(self) -> Result<Element, Self> {
+    pub fn into_element(self) -> Result<Element, Box<Self>> {
         Ok(match self {
             Self::Spanset { expr, .. } => Element::Spanset(expr.finish()),
             Self::ScalarFilter(filter) => Element::Scalar(filter.tree),
             Self::By(expr, _) => Element::By(expr),
             Self::Coalesce => Element::Coalesce,
             Self::Select(fields) => Element::Select(fields),
-            other => return Err(other),
+            other => return Err(Box::new(other)),
         })
     }
 }

@@ -284,7 +284,7 @@ impl Parser<'_> {
                         pipeline_item(Pipeline { elements }, depth)
                             .map_err(|why| self.error(at, why))?
                     }
-                    Err(item) => item,
+                    Err(item) => *item,
                 }
             }
             other => {
