@@ -1,7 +1,8 @@
 //! Every maximum of this crate.
 
 /// Slots (values, and places without one) after which a page of spans, attributes, events or links ends, at the next
-/// end of a row.
+/// end of a row. With a third of it a trace is found in a block of 6 MB with 30 % less CPU, but writing takes 5 to 25 % more,
+/// and blocks grow by 1.3 to 1.8 % (by 15 % where values repeat with a long period).
 pub const PAGE_SLOTS: usize = 49_152;
 
 /// The same for what a row has once: a reader finds a trace by its id with few bytes.
