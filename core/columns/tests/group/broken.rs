@@ -62,8 +62,7 @@ async fn read_all(
     Ok(())
 }
 
-/// Without its checksums a file is read further. They are the fourth field of page headers: a header that names it is changed to skip
-/// another field, so this breaks some files in its own way, which is as good.
+/// Changes some bytes.
 fn scramble(data: &mut [u8], random: &mut Random) {
     for _ in 0..1 + random.below(4) {
         let at = random.below(data.len() as u64) as usize;

@@ -12,11 +12,7 @@ use crate::support::{Block, Memory, now, recorded, written};
 
 pub const BUDGET: usize = 1 << 30;
 
-pub fn open<'b>(
-    block: &'b Block,
-    group: usize,
-    rows: Range<u32>,
-) -> GroupChunk<&'b Memory, impl AsyncFn()> {
+pub fn open(block: &Block, group: usize, rows: Range<u32>) -> GroupChunk<&Memory, impl AsyncFn()> {
     let pause = async || {};
     now(GroupChunk::open(
         block.open.clone(),
