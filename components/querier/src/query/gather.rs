@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use vivace_columns::BatchChunk;
@@ -56,6 +57,25 @@ impl Querier {
             }
         }
         Ok(gathered)
+    }
+
+    /// The view with live data put together by trace, blocks included, so that each of its batches has whole traces. For what is told of
+    /// traces and not of spans.
+    pub async fn with_whole_live_traces(
+        &self,
+        view: &View,
+        cost: &mut Cost,
+    ) -> Result<View, Error> {
+        let mut ids = Vec::new();
+        for batch in &view.live {
+            ids.extend(batch.view().trace_ids().iter().map(TraceId));
+            vivace_shards::breathe().await;
+        }
+        Ok(View {
+            tenant: Arc::clone(&view.tenant),
+            live: self.gather(view, ids, cost).await?,
+            blocks: view.blocks.clone(),
+        })
     }
 
     /// What blocks have of traces.

@@ -1,5 +1,6 @@
 //! Searches.
 
+use std::collections::HashSet;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
@@ -39,6 +40,8 @@ struct Search<'j> {
     /// Everything of each trace is there.
     is_whole: bool,
     found: Searched,
+    /// Of `found.traces`.
+    ids: HashSet<TraceId>,
 }
 
 impl Visitor for Search<'_> {
@@ -66,7 +69,12 @@ impl Visitor for Search<'_> {
             job.options,
             &vivace_shards::breathe,
         );
-        self.found.traces.extend(traces.await?);
+        // A trace may have parts in several chunks; one stands for it until it is completed.
+        for trace in traces.await? {
+            if self.ids.insert(trace.trace_id) {
+                self.found.traces.push(trace);
+            }
+        }
         let limit = job.options.limit as usize;
         let enough = limit > 0 && !job.options.most_recent && self.found.traces.len() >= limit;
         Ok(match enough {
@@ -83,6 +91,7 @@ impl Querier {
             job,
             is_whole: false,
             found: Searched::default(),
+            ids: HashSet::new(),
         };
         let mut cost = Cost::default();
         self.walk(&job.tenant, unit, &mut search, &mut cost).await?;
@@ -100,6 +109,7 @@ impl Querier {
             job,
             is_whole: true,
             found: Searched::default(),
+            ids: HashSet::new(),
         };
         let unit = Unit::Live(batches);
         let mut cost = Cost::default();

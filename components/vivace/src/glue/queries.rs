@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, try_join_all};
 use vivace_block::{BlockMeta, id};
-use vivace_columns::Level;
+use vivace_columns::{Column, Level};
 use vivace_engine::{AnswerOptions, Dedicated, Plan, TraceResult, tag_filters};
 use vivace_live_store::{LiveBatch, Snapshot};
 use vivace_model::TraceId;
@@ -510,7 +510,19 @@ impl Inner {
             max_bytes: spec.max_bytes,
             limit: spec.limit,
         });
-        let held = self.view(tenant, spec.start, spec.end).await?;
+        let mut held = self.view(tenant, spec.start, spec.end).await?;
+        let is_of_trace = spec.values_of.as_ref().is_some_and(|field| {
+            let columns = Column::of_field(field);
+            columns.iter().any(|column| column.level() == Level::Trace)
+        });
+        if is_of_trace && !held.view.live.is_empty() {
+            let mut cost = Cost::default();
+            let whole = self.querier.with_whole_live_traces(&held.view, &mut cost);
+            held = Rc::new(Held {
+                view: whole.await.map_err(|error| block_error(&error))?,
+                _charges: Vec::new(),
+            });
+        }
         let mut jobs = Vec::new();
         for one in held.view.units(self.target_bytes.search) {
             let (inner, job) = (Rc::clone(self), Arc::clone(&job));
