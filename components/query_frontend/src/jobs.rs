@@ -36,7 +36,7 @@ pub struct Job<T> {
     pub run: Start<T>,
 }
 
-/// The jobs of one query over one tenant, newest data first.
+/// The jobs of one query over one tenant, newest data first. They begin in this order, so a job may wait for those before it.
 pub struct Jobs<T> {
     pub jobs: Vec<Job<T>>,
     /// Blocks looked at, and their bytes.

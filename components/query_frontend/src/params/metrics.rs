@@ -173,7 +173,7 @@ fn over_time(
     config: &MetricsConfig,
     bounds: Bounds,
 ) -> Result<MetricsRequest, BadParameter> {
-    let end = end.min(bounds.newest());
+    // The whole range decides, also that part which is too new: so an hour has the same step whenever it is asked for.
     let step = raw.step.unwrap_or_else(|| default_step(end - start));
     let most = config.max_intervals;
     if step == 0 || (most > 0 && (end - start) / step > most) {

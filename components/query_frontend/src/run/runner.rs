@@ -41,6 +41,8 @@ pub struct Rules {
 struct Waiting<T> {
     tenant: usize,
     newest: u64,
+    /// Of this job and of all that begin later.
+    newest_left: u64,
     start: Start<T>,
 }
 
@@ -73,22 +75,18 @@ impl<T: 'static> Runner<T> {
         rules: Rules,
     ) -> Result<Self, QueryError> {
         let mut progress = Progress::default();
-        let mut waiting = Vec::new();
-        for (tenant, jobs) in of_tenants.into_iter().enumerate() {
-            progress.blocks = progress.blocks.saturating_add(jobs.blocks);
-            progress.block_bytes = progress.block_bytes.saturating_add(jobs.block_bytes);
-            waiting.extend(jobs.jobs.into_iter().map(|job| {
-                let Job { newest, run, .. } = job;
-                Waiting {
-                    tenant,
-                    newest,
-                    start: run,
-                }
-            }));
+        let mut lists = Vec::new();
+        for Jobs {
+            jobs,
+            blocks,
+            block_bytes,
+        } in of_tenants
+        {
+            progress.blocks = progress.blocks.saturating_add(blocks);
+            progress.block_bytes = progress.block_bytes.saturating_add(block_bytes);
+            lists.push(jobs);
         }
-        // Stable: jobs of equal age stay as the source ordered them.
-        waiting.sort_by_key(|job| std::cmp::Reverse(job.newest));
-        waiting.reverse();
+        let waiting = in_order(lists);
         progress.total_jobs = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
         let place = queue
             .enter(name, waiting.len().min(rules.concurrent))
@@ -110,7 +108,7 @@ impl<T: 'static> Runner<T> {
 
     /// No job that is left has spans that start later; None when none is left.
     pub fn newest_left(&self) -> Option<u64> {
-        let waiting = self.waiting.last().map(|job| job.newest);
+        let waiting = self.waiting.last().map(|job| job.newest_left);
         self.running_newest.iter().copied().chain(waiting).max()
     }
 
@@ -194,6 +192,39 @@ impl<T: 'static> Runner<T> {
             }
         }));
     }
+}
+
+/// The jobs of all tenants, the last one first. A tenant's jobs keep their order; of several tenants the newest data comes first.
+fn in_order<T>(lists: Vec<Vec<Job<T>>>) -> Vec<Waiting<T>> {
+    let mut lists: Vec<_> = lists
+        .into_iter()
+        .map(|jobs| jobs.into_iter().peekable())
+        .collect();
+    let mut waiting = Vec::new();
+    loop {
+        let heads = lists.iter_mut().enumerate();
+        let heads = heads.filter_map(|(tenant, jobs)| Some((jobs.peek()?.newest, tenant)));
+        let Some((_, tenant)) = heads.max_by_key(|(newest, tenant)| (*newest, usize::MAX - tenant))
+        else {
+            break;
+        };
+        let Some(Job { newest, run, .. }) = lists.get_mut(tenant).and_then(Iterator::next) else {
+            break;
+        };
+        waiting.push(Waiting {
+            tenant,
+            newest,
+            newest_left: newest,
+            start: run,
+        });
+    }
+    waiting.reverse();
+    let mut newest_left = 0;
+    for job in &mut waiting {
+        newest_left = job.newest.max(newest_left);
+        job.newest_left = newest_left;
+    }
+    waiting
 }
 
 /// Runs a job, again if it failed in a way that may pass.
