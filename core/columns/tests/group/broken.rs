@@ -3,12 +3,14 @@
 //! `VIVACE_FUZZ_ITERATIONS` sets how many files are tried.
 
 use bytes::Bytes;
+use parquet::file::properties::WriterProperties;
 use vivace_block::Format;
 use vivace_block_reader::{OpenBlock, ReadError};
 use vivace_columns::{Chunk, Column, GroupChunk, Level, LoadError};
 use vivace_traceql::Intrinsic;
 
 use crate::naive;
+use crate::rewritten::rewritten;
 use crate::support::random::Random;
 use crate::support::{Block, Memory, now, recorded, written};
 use crate::walk::BUDGET;
@@ -85,6 +87,11 @@ fn changed_and_cut_bytes() {
         .map(|format| written(format, &[Random(41).batch(25)], 100_000_000))
         .into();
     blocks.extend(recorded());
+    // Without checksums broken levels and values are decoded.
+    blocks.extend([Format::VParquet4, Format::VParquet5].map(|format| {
+        let properties = WriterProperties::builder().set_data_page_size_limit(2000);
+        rewritten(format, 46, 25, properties.set_write_batch_size(50).build())
+    }));
     let mut random = Random(42);
     for block in &blocks {
         let columns = columns(block);

@@ -3,6 +3,7 @@
 mod broken;
 mod intrinsics;
 mod naive;
+mod rewritten;
 mod support;
 mod tables;
 mod walk;

@@ -3,6 +3,8 @@
 #[path = "../../../block_reader/tests/support/random.rs"]
 #[allow(dead_code, reason = "shared with others, who use all of it")]
 pub mod random;
+#[path = "../../../block_reader/tests/support/rewrite.rs"]
+pub mod rewrite;
 #[path = "../../../block_reader/tests/support/written.rs"]
 pub mod written;
 

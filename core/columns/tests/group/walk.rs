@@ -53,7 +53,7 @@ fn read(block: &Block, keys: &Keys, spans: u32) -> Texts {
     texts
 }
 
-fn check(block: &Block, spans: &[u32]) {
+pub fn check(block: &Block, spans: &[u32]) {
     let traces = block.traces();
     let mut keys = naive::keys(&traces);
     keys.insert((Level::Resource, "service.name".to_owned()));
