@@ -1,5 +1,6 @@
 //! The list as metrics, computed when they are asked for.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
 use prometheus::core::{Collector, Desc};
@@ -17,18 +18,27 @@ pub(crate) fn export(list: &Arc<Blocklist>) {
     static REGISTERED: Once = Once::new();
     *EXPORTED.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(list);
     REGISTERED.call_once(|| {
-        if let Err(error) = register(Box::new(ListCollector)) {
+        // A collector is known by its descriptions: this one needs one to be told from others.
+        let named = Desc::new(
+            "tempodb_blocklist_length".into(),
+            "Total number of blocks per tenant.".into(),
+            vec!["tenant".into()],
+            HashMap::new(),
+        );
+        let registered = named.and_then(|desc| register(Box::new(ListCollector { desc })));
+        if let Err(error) = registered {
             tracing::error!(%error, "the metrics of the blocklist are not exported");
         }
     });
 }
 
-struct ListCollector;
+struct ListCollector {
+    desc: Desc,
+}
 
 impl Collector for ListCollector {
-    /// None: the registry takes such a collector and asks it each time.
     fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
+        vec![&self.desc]
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
