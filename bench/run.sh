@@ -8,7 +8,7 @@ cargo build --release -p vivace -p vivace-bench --bins
 results="--results bench/RESULTS.md"
 for word in "$@"; do
     case "$word" in
-    --only* | --external* | --results*) results="" ;;
+    --only* | --external* | --query-url* | --results*) results="" ;;
     esac
 done
 # shellcheck disable=SC2086 # two words or none

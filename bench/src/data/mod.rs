@@ -4,6 +4,7 @@
 //! collectors would send them), so a trace stays together only if the server brings it together.
 
 mod template;
+pub mod varied;
 
 use template::{Template, build_pair};
 

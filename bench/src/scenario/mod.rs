@@ -3,12 +3,14 @@
 mod blocks;
 mod bucket;
 mod cold;
+mod connection;
 mod criterion;
 mod http;
 mod ingest;
 mod machine;
 mod moto;
 mod options;
+mod queries;
 mod results;
 mod server;
 mod start;
@@ -21,7 +23,7 @@ pub use machine::Machine;
 pub use options::{Options, Scenario};
 pub use results::{rewrite, section};
 pub use server::{External, S3, Server, Setup};
-pub use summary::{Measured, Row, Summary, Target};
+pub use summary::{Measured, Row, Summary, Table, TableRow, Target};
 
 /// Why a scenario has no result.
 #[derive(Debug, Error)]
@@ -58,6 +60,15 @@ impl Error {
 pub fn run(options: &Options) -> Result<Vec<Summary>, Error> {
     let mut summaries = Vec::new();
     for scenario in options.scenarios() {
+        if scenario == Scenario::Queries {
+            // Each query is repeated by itself.
+            eprintln!("{}", scenario.name());
+            for summary in queries::queries(options)? {
+                eprint!("{}", summary.text());
+                summaries.push(summary);
+            }
+            continue;
+        }
         // Criterion repeats by itself, and two hours are long.
         let repeat = match scenario {
             Scenario::Criterion | Scenario::TwoHours => 1,
@@ -86,5 +97,6 @@ fn once(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, Error> {
         Scenario::TwoHours => two_hours::two_hours(options),
         Scenario::ColdS3 => cold::cold_s3(options),
         Scenario::Criterion => criterion::run(options),
+        Scenario::Queries => Err(Error::Failed("queries make summaries of their own".into())),
     }
 }

@@ -32,6 +32,8 @@ pub enum Scenario {
     /// Traces by id from an S3 server with cold caches. Without --only it runs where there is a Python with moto.
     #[value(name = "cold-s3")]
     ColdS3,
+    /// Queries of all kinds over blocks and live data, warm and cold.
+    Queries,
     /// The criterion benches.
     Criterion,
 }
@@ -78,6 +80,27 @@ pub struct Options {
     /// Traces read from S3, each by a server that has just started.
     #[arg(long, default_value_t = 200)]
     pub cold_reads: usize,
+    /// Spans in blocks that are queried; a twentieth of that comes on top as live data.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub query_spans: u64,
+    /// Numbers of blocks that these spans are in (comma-separated): the queries run over each.
+    #[arg(long, value_delimiter = ',', default_value = "4")]
+    pub query_blocks: Vec<u64>,
+    /// Runs of a query at least; quick ones run for a second.
+    #[arg(long, default_value_t = 15)]
+    pub query_runs: usize,
+    /// Minutes that these spans are spread over.
+    #[arg(long, default_value_t = 60)]
+    pub query_minutes: u64,
+    /// Seconds before the first query to a server of somebody else that was loaded here.
+    #[arg(long, default_value_t = 60)]
+    pub query_wait: u64,
+    /// Query API of a Tempo-compatible server that has data already: only the queries run, and none of them cold.
+    #[arg(long)]
+    pub query_url: Option<String>,
+    /// Its process on this machine, for its CPU.
+    #[arg(long, requires = "query_url")]
+    pub query_pid: Option<u32>,
     /// A Python with moto[server], the S3 server of cold-s3 [default: that in the folder VIVACE_TEST_STORES].
     #[arg(long)]
     pub moto_python: Option<PathBuf>,
@@ -128,6 +151,9 @@ impl Options {
             Scenario::ColdS3 => python(self.moto_python.as_deref()).is_some(),
             _ => true,
         };
+        if self.query_url.is_some() {
+            return vec![Scenario::Queries];
+        }
         let asked: Vec<Scenario> = match &self.only[..] {
             [] => Scenario::value_variants()
                 .iter()
@@ -170,6 +196,8 @@ mod tests {
         }
         assert!(other.scenarios().contains(&Scenario::Blocks));
         assert!(other.scenarios().contains(&Scenario::Mixed));
+        let asked = Options::parse_from(["vivace-bench", "--query-url", "http://127.0.0.1:3"]);
+        assert_eq!(asked.scenarios(), [Scenario::Queries]);
         assert!(
             Options::try_parse_from(["vivace-bench", "--external-http", "127.0.0.1:1"]).is_err()
         );

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Error;
 use super::machine::Machine;
-use super::summary::{Summary, Target, number};
+use super::summary::{Summary, Table, Target, cell, number};
 
 /// What stands below this line is written by hand and kept.
 const MARKER: &str =
@@ -55,6 +55,31 @@ pub fn section(machine: &Machine, command: &str, summary: &Summary) -> String {
             number(row.high)
         ));
     }
+    if let Some(table) = &summary.table {
+        text.push_str(&wide(table));
+    }
+    text
+}
+
+/// A table of its own below the figures.
+fn wide(table: &Table) -> String {
+    let mut text = format!("\n| {} |\n|", table.columns.join(" | "));
+    text.push_str(&"---|".repeat(table.columns.len()));
+    text.push('\n');
+    for row in &table.rows {
+        let values: Vec<String> = row.values.iter().map(|value| cell(*value)).collect();
+        // Bars are columns in tables, even in code.
+        let note = row.note.replace('|', "\\|");
+        let note = match note.trim() {
+            "" => String::new(),
+            note => format!("`{note}`"),
+        };
+        text.push_str(&format!(
+            "| {} | {} | {note} |\n",
+            row.name,
+            values.join(" | ")
+        ));
+    }
     text
 }
 
@@ -87,7 +112,7 @@ pub fn rewrite(path: &Path, sections: &[String]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{Measured, Scenario};
+    use crate::scenario::{Measured, Scenario, TableRow};
 
     fn one(scenario: Scenario, value: f64) -> String {
         let measured = Measured::new("ack p99", "ms", value).target(Some(Target::AtMost(10.0)));
@@ -123,6 +148,25 @@ mod tests {
         );
         assert_eq!(second.matches(MARKER).count(), 1);
         Ok(())
+    }
+
+    #[test]
+    fn tables_stand_below_the_figures() {
+        let table = Table {
+            columns: vec!["query", "p50 ms", "cold ms", "text"],
+            rows: vec![TableRow {
+                name: "error".into(),
+                values: vec![Some(1.5), None],
+                note: "{} | rate()".into(),
+            }],
+        };
+        let summary = Summary::new(Scenario::Queries, &[vec![Measured::new("spans", "", 3.0)]]);
+        let summary = summary.named("queries-3-1").with_table(table);
+        let text = section(&Machine::this(Some("abc")), "bench/run.sh", &summary);
+        assert!(text.starts_with("## queries-3-1 (1 run)\n"), "{text}");
+        let expected = "| spans | 3 | 3 – 3 |  |\n\n| query | p50 ms | cold ms | text |\n|---|---|---|---|\n\
+            | error | 1.50 |  | `{} \\| rate()` |\n";
+        assert!(text.ends_with(expected), "{text}");
     }
 
     #[test]

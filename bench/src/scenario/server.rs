@@ -61,6 +61,7 @@ pub struct Server {
 struct Own {
     folder: tempfile::TempDir,
     http: SocketAddr,
+    grpc: SocketAddr,
     child: Option<Child>,
 }
 
@@ -98,6 +99,44 @@ impl Server {
         };
         let folder = folder.map_err(Error::io("data folder"))?;
         let [http, grpc, otlp_http, otlp_grpc] = free_ports()?;
+        let at = External {
+            otlp_http,
+            otlp_grpc,
+            query: format!("http://{http}"),
+            pid: 0,
+        };
+        let server = Self {
+            at,
+            own: Some(Own {
+                folder,
+                http,
+                grpc,
+                child: None,
+            }),
+        };
+        server.configure(options, setup)?;
+        Ok(server)
+    }
+
+    /// Another difference for the next start of a server whose blocks are in its data folder.
+    pub fn reconfigure(&self, options: &Options, yaml: &str) -> Result<(), Error> {
+        let setup = Setup {
+            yaml: yaml.into(),
+            ..Setup::default()
+        };
+        self.configure(options, &setup)
+    }
+
+    fn configure(&self, options: &Options, setup: &Setup) -> Result<(), Error> {
+        let Some(own) = &self.own else {
+            return Err(Error::Failed(
+                "only a server of our own can be configured".into(),
+            ));
+        };
+        let Own {
+            folder, http, grpc, ..
+        } = own;
+        let (otlp_http, otlp_grpc) = (self.at.otlp_http, self.at.otlp_grpc);
         let data = folder.path().display();
         let shards = options.shards;
         let store = setup.store.as_ref().map_or_else(
@@ -121,20 +160,7 @@ impl Server {
             grpc.port(),
         );
         let config = folder.path().join("vivace.yaml");
-        fs::write(&config, yaml).map_err(Error::io("configuration"))?;
-        Ok(Self {
-            at: External {
-                otlp_http,
-                otlp_grpc,
-                query: format!("http://{http}"),
-                pid: 0,
-            },
-            own: Some(Own {
-                folder,
-                http,
-                child: None,
-            }),
-        })
+        fs::write(&config, yaml).map_err(Error::io("configuration"))
     }
 
     /// Starts the process; the time until it is ready.

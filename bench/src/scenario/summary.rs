@@ -61,6 +61,26 @@ impl Row {
     }
 }
 
+/// Figures that have several columns.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Table {
+    /// The name's column, those of the values, that of the note.
+    pub columns: Vec<&'static str>,
+    /// One for each thing that was measured.
+    pub rows: Vec<TableRow>,
+}
+
+/// One line of a table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TableRow {
+    /// What was measured.
+    pub name: String,
+    /// Its figures; `None` where there is none.
+    pub values: Vec<Option<f64>>,
+    /// Code or a remark.
+    pub note: String,
+}
+
 /// One scenario.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -70,6 +90,9 @@ pub struct Summary {
     pub runs: usize,
     /// Its figures.
     pub rows: Vec<Row>,
+    /// More of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<Table>,
 }
 
 impl Summary {
@@ -97,6 +120,23 @@ impl Summary {
             scenario: scenario.name(),
             runs: runs.len(),
             rows: rows.collect(),
+            table: None,
+        }
+    }
+
+    /// Under another name: one scenario over different data.
+    pub fn named(self, name: &str) -> Self {
+        Self {
+            scenario: name.to_owned(),
+            ..self
+        }
+    }
+
+    /// With a table.
+    pub fn with_table(self, table: Table) -> Self {
+        Self {
+            table: Some(table),
+            ..self
         }
     }
 
@@ -117,8 +157,19 @@ impl Summary {
                 number(row.high)
             )
         });
-        rows.collect()
+        let mut text: String = rows.collect();
+        for row in self.table.iter().flat_map(|table| &table.rows) {
+            let values = row.values.iter().map(|value| cell(*value));
+            let values: String = values.map(|value| format!("{value:>10}")).collect();
+            text.push_str(&format!("  {:36}{values}\n", row.name));
+        }
+        text
     }
+}
+
+/// A value of a table.
+pub fn cell(value: Option<f64>) -> String {
+    value.map_or_else(String::new, number)
 }
 
 /// The middle one of sorted values, or the mean of the two in the middle.
