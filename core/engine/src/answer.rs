@@ -8,7 +8,7 @@ use vivace_traceql::{Field, Intrinsic, Static};
 
 use crate::dedicated::MISSING;
 use crate::error::EngineError;
-use crate::filter::Test;
+use crate::filter::{Test, without_member};
 use crate::pipeline::{Matches, Plan, Spanset, Visible};
 use crate::result::{SpanResult, SpanSetResult, TraceResult};
 use crate::value::Val;
@@ -27,6 +27,8 @@ pub struct AnswerOptions {
 /// A field of listed spans.
 struct Listed<'c> {
     name: Arc<str>,
+    /// What spans without an event or link have (traceql.md, accident 30).
+    without: Option<Static>,
     /// With whether they are dedicated.
     columns: Vec<(&'c Cells, bool)>,
     values: &'c Visible,
@@ -215,6 +217,10 @@ impl<'c, C: Chunk> View<'c, C> {
     fn new(plan: &'c Plan, chunk: &'c C, selection: &'c Selection, common: &'c Common) -> Self {
         let listed = listed_fields(plan).map(|one| Listed {
             name: one.field.bare_key().into(),
+            without: match without_member(&one.field) {
+                Val::Nil => None,
+                value => Some(value.to_static()),
+            },
             columns: Column::of_field(&one.field)
                 .iter()
                 .filter_map(|column| {
@@ -278,13 +284,14 @@ impl<'c, C: Chunk> View<'c, C> {
         for listed in &self.listed {
             for (cells, is_dedicated) in &listed.columns {
                 let value = self.value(cells, span, listed.values);
-                let missing = match listed.values {
-                    Visible::All => *is_dedicated,
-                    Visible::Passing { nil, .. } => *nil,
+                let missing = || match listed.values {
+                    Visible::All if self.has_no_member(cells.level, span) => listed.without.clone(),
+                    Visible::All => (*is_dedicated && self.is_nil(cells, span, true))
+                        .then(|| Static::String(MISSING.into())),
+                    Visible::Passing { nil, .. } => (*nil && self.is_nil(cells, span, false))
+                        .then(|| Static::String(MISSING.into())),
                 };
-                let missing = missing && self.is_nil(cells, span);
-                let missing = missing.then(|| Static::String(MISSING.into()));
-                if let Some(value) = value.or(missing) {
+                if let Some(value) = value.or_else(missing) {
                     attributes.push((listed.name.clone(), value));
                 }
             }
@@ -307,8 +314,19 @@ impl<'c, C: Chunk> View<'c, C> {
         }
     }
 
-    /// Whether a span has no value at all, which can be told for columns with one owner a span.
-    fn is_nil(&self, cells: &Cells, span: u32) -> bool {
+    /// Whether a span has no event, or no link.
+    fn has_no_member(&self, level: Level, span: u32) -> bool {
+        let members = match level {
+            Level::Event => self.chunk.events(),
+            Level::Link => self.chunk.links(),
+            _ => return false,
+        };
+        members.is_none_or(|members| members.of_span(span).is_empty())
+    }
+
+    /// Whether a span has no value at all, which can be told for columns with one owner a span. `hidden`: what queries can't see is
+    /// none.
+    fn is_nil(&self, cells: &Cells, span: u32, hidden: bool) -> bool {
         let shape = self.chunk.shape();
         let owner = match cells.level {
             Level::Span => Some(span),
@@ -316,7 +334,10 @@ impl<'c, C: Chunk> View<'c, C> {
             Level::Scope => shape.scope_of_span.get(span as usize).copied(),
             Level::Trace | Level::Event | Level::Link => None,
         };
-        owner.is_some_and(|owner| cells.get(owner).0 == CellKind::Nil)
+        owner.is_some_and(|owner| {
+            cells.get(owner).0 == CellKind::Nil
+                && (hidden || cells.hidden.binary_search(&owner).is_err())
+        })
     }
 
     /// The value that is listed for a span; of events and links the last one that met the conditions, else the last with a value.

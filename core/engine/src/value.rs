@@ -12,7 +12,8 @@ use crate::error::QueryError;
 #[derive(Clone, Copy, Debug)]
 pub enum Val<'c> {
     Nil,
-    /// Arithmetic with something that is no number: `false` where a value is asked for, unknown as a condition.
+    /// Arithmetic with something that is no number, a condition on something that is missing: `false` where a value is asked for,
+    /// unknown as a condition.
     Failed,
     Int(i64),
     Float(f64),
@@ -27,7 +28,7 @@ pub enum Val<'c> {
     Array(Array<'c>),
 }
 
-/// Elements of one type.
+/// Elements of one type: none, or more than one.
 #[derive(Clone, Copy, Debug)]
 pub struct Array<'c> {
     /// The kind of the elements.
@@ -44,7 +45,7 @@ impl<'c> Array<'c> {
 }
 
 impl<'c> Val<'c> {
-    /// A stored cell.
+    /// A stored cell. An array of one element reads as that element (traceql.md §5.3 R3).
     #[inline]
     pub fn of_cell(cells: &'c Cells, kind: CellKind, bits: u64) -> Self {
         let elements = match kind {
@@ -54,11 +55,14 @@ impl<'c> Val<'c> {
             CellKind::BoolArray => CellKind::Bool,
             scalar => return Self::scalar(scalar, bits, &cells.strings),
         };
-        Self::Array(Array {
-            kind: elements,
-            elements: cells.array(bits),
-            strings: &cells.strings,
-        })
+        match cells.array(bits) {
+            [only] => Self::scalar(elements, *only, &cells.strings),
+            all => Self::Array(Array {
+                kind: elements,
+                elements: all,
+                strings: &cells.strings,
+            }),
+        }
     }
 
     #[inline]
@@ -209,10 +213,10 @@ pub fn compare(op: Compare, left: Val<'_>, right: Val<'_>) -> Result<Option<bool
     }))
 }
 
-/// Some element for most comparisons, every one for the negative ones.
+/// Some element for most comparisons, every one for the negative ones. No comparison holds for an empty array.
 pub fn of_elements<'c>(op: Compare, array: Array<'c>, is: impl FnMut(Val<'c>) -> bool) -> bool {
     match op {
-        Compare::NotEqual | Compare::NotRegex => array.iter().all(is),
+        Compare::NotEqual | Compare::NotRegex => !array.elements.is_empty() && array.iter().all(is),
         _ => array.iter().any(is),
     }
 }

@@ -108,6 +108,24 @@ impl Compiler {
         Ok(Filter { terms })
     }
 
+    /// Filters of which one holds where any of the conditions does: one for each kind of rows that they look at.
+    pub fn any_of(&self, conditions: &[Expr]) -> Result<Vec<Filter>, PlanError> {
+        let mut by_needs: Vec<((bool, bool), Vec<Node>)> = Vec::new();
+        for condition in conditions {
+            let node = self.node(condition)?;
+            let needs = node.needs();
+            let needs = (needs.events, needs.links);
+            match by_needs.iter_mut().find(|(of, _)| *of == needs) {
+                Some((_, nodes)) => nodes.push(node),
+                None => by_needs.push((needs, Vec::from([node]))),
+            }
+        }
+        let filters = by_needs.into_iter().map(|(_, nodes)| Filter {
+            terms: Vec::from([Node::Or(one_of(nodes))]),
+        });
+        Ok(filters.collect())
+    }
+
     fn node(&self, expr: &Expr) -> Result<Node, PlanError> {
         Ok(match expr {
             Expr::Static(Static::Bool(value)) => Node::Constant(*value),
@@ -118,30 +136,20 @@ impl Compiler {
             } => Node::Not(Box::new(self.node(inner)?)),
             Expr::Exists(inner) => match &**inner {
                 Expr::Field(field) => Node::Exists(field.clone()),
-                _ => Node::General(General::new(expr, &self.dedicated)?),
+                _ => Node::General(General::new(expr, self)?),
             },
             Expr::NotExists(inner) => match &**inner {
                 Expr::Field(field) => Node::NotExists(field.clone()),
-                _ => Node::General(General::new(expr, &self.dedicated)?),
+                _ => Node::General(General::new(expr, self)?),
             },
             Expr::Binary {
                 op: op @ (BinaryOp::And | BinaryOp::Or),
                 ..
             } => self.chain(expr, *op)?,
-            Expr::Binary {
-                op: BinaryOp::Compare(op),
-                left,
-                right,
-            } => match (&**left, &**right) {
-                (Expr::Field(field), Expr::Static(value)) => {
-                    self.compare(expr, field, *op, value)?
-                }
-                (Expr::Static(value), Expr::Field(field)) if !is_regex(*op) => {
-                    self.compare(expr, field, mirrored(*op), value)?
-                }
-                _ => Node::General(General::new(expr, &self.dedicated)?),
+            _ => match self.test(expr)? {
+                Some((field, test)) => Node::Compare(field.clone(), test),
+                None => Node::General(General::new(expr, self)?),
             },
-            _ => Node::General(General::new(expr, &self.dedicated)?),
         })
     }
 
@@ -172,15 +180,25 @@ impl Compiler {
         })
     }
 
-    fn compare(
-        &self,
-        expr: &Expr,
-        field: &Field,
-        op: Compare,
-        value: &Static,
-    ) -> Result<Node, PlanError> {
+    /// A field compared with a literal on either side; None for every other expression.
+    pub(super) fn test<'e>(&self, expr: &'e Expr) -> Result<Option<(&'e Field, Test)>, PlanError> {
+        let Expr::Binary {
+            op: BinaryOp::Compare(op),
+            left,
+            right,
+        } = expr
+        else {
+            return Ok(None);
+        };
+        let (field, op, value) = match (&**left, &**right) {
+            (Expr::Field(field), Expr::Static(value)) => (field, *op, value),
+            (Expr::Static(value), Expr::Field(field)) if !is_regex(*op) => {
+                (field, mirrored(*op), value)
+            }
+            _ => return Ok(None),
+        };
         let Some(literal) = Literal::compared_with(field, op, value)? else {
-            return Ok(Node::General(General::new(expr, &self.dedicated)?));
+            return Ok(None);
         };
         let by_value = matches!(field, Field::Intrinsic(_)) || self.read_whole.contains(field);
         let test = Test {
@@ -188,7 +206,7 @@ impl Compiler {
             literal,
             by_value,
         };
-        Ok(Node::Compare(field.clone(), test))
+        Ok(Some((field, test)))
     }
 }
 
@@ -301,23 +319,6 @@ impl Filter {
         self.terms
             .iter()
             .fold(Needs::default(), |sum, one| sum.or(one.needs()))
-    }
-
-    /// Every comparison of the filter on its own.
-    pub fn single_conditions(&self) -> Vec<Self> {
-        let mut found = Vec::new();
-        let mut waiting: Vec<&Node> = self.terms.iter().collect();
-        while let Some(node) = waiting.pop() {
-            match node {
-                Node::Constant(_) => {}
-                Node::Not(inner) => waiting.push(inner),
-                Node::And(parts) | Node::Or(parts) => waiting.extend(parts),
-                other => found.push(Self {
-                    terms: Vec::from([other.clone()]),
-                }),
-            }
-        }
-        found
     }
 
     /// Holds for no span, whatever the data.

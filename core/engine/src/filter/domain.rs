@@ -14,14 +14,6 @@ pub struct Domain {
     link_of_row: Option<Vec<u32>>,
 }
 
-/// The owner of a level for a row.
-#[derive(Clone, Copy)]
-pub enum Owner {
-    At(u32),
-    /// A span without an event or link: nothing holds for it.
-    Missing,
-}
-
 impl Domain {
     pub fn spans(shape: &Shape) -> Self {
         Self {
@@ -92,19 +84,24 @@ impl Domain {
             .filter(|&link| link != NOBODY)
     }
 
-    /// The owner of a level; `trace_of_span` is asked for traces only.
+    /// The owner of a level; none for events and links of a span without them. `trace_of_span` is asked for traces only.
     #[inline]
-    pub fn owner(&self, shape: &Shape, trace_of_span: &[u32], level: Level, row: u32) -> Owner {
+    pub fn owner(
+        &self,
+        shape: &Shape,
+        trace_of_span: &[u32],
+        level: Level,
+        row: u32,
+    ) -> Option<u32> {
         let span = self.span(row) as usize;
-        let found = match level {
-            Level::Span => return Owner::At(self.span(row)),
+        match level {
+            Level::Span => Some(self.span(row)),
             Level::Trace => trace_of_span.get(span).copied(),
             Level::Resource => shape.resource_of_span.get(span).copied(),
             Level::Scope => shape.scope_of_span.get(span).copied(),
             Level::Event => self.event(row),
             Level::Link => self.link(row),
-        };
-        found.map_or(Owner::Missing, Owner::At)
+        }
     }
 
     /// Rows whose owner is in a set.

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use vivace_columns::{Bitmap, CellKind, Cells, Chunk, Column, Level, Selection};
+use vivace_columns::{Bitmap, Cells, Chunk, Column, Level, Selection};
 use vivace_traceql::{Compare, Field};
 
 use super::compile::{Filter, Needs, Node};
@@ -13,6 +13,7 @@ use super::general::{General, Rows};
 use super::truth::Truth;
 use crate::error::EngineError;
 use crate::keep::Keep;
+use crate::value::Val;
 
 /// Rows of a general expression between two pauses.
 const ROWS_PER_PAUSE: usize = 2048;
@@ -211,18 +212,19 @@ async fn truthy<C: Chunk>(
 ) -> Result<Truth, EngineError<C::Error>> {
     let columns = Column::of_field(field);
     load(chunk, &columns, keep).await?;
-    let with = |cells: &Cells, wanted: u64| {
+    let with = |cells: &Cells, wanted: bool| {
         let mut set = Bitmap::empty(cells.owners);
         for (cell, &bits) in cells.bits.iter().enumerate() {
-            if cells.kind(cell) == CellKind::Bool && (bits != 0) == (wanted != 0) {
+            if matches!(Val::of_cell(cells, cells.kind(cell), bits), Val::Bool(is) if is == wanted)
+            {
                 set.insert(cells.owner(cell));
             }
         }
         set
     };
     let over = |cells: &Cells| Truth {
-        yes: with(cells, 1),
-        no: want_no.then(|| with(cells, 0)),
+        yes: with(cells, true),
+        no: want_no.then(|| with(cells, false)),
     };
     Ok(first_of(&columns, chunk, domain, want_no, over))
 }

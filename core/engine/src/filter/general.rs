@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use vivace_columns::{Cells, Chunk, Column, Level, Members, Selection, Shape};
+use vivace_columns::{CellKind, Cells, Chunk, Column, Level, Members, Selection, Shape};
 use vivace_traceql::regex::Matcher;
 use vivace_traceql::{Arithmetic, BinaryOp, Compare, Expr, Field, Intrinsic, Static, UnaryOp};
 
-use super::domain::{Domain, Owner};
-use crate::dedicated::{Dedicated, MISSING};
+use super::compile::Compiler;
+use super::condition::Test;
+use super::domain::Domain;
+use crate::dedicated::MISSING;
 use crate::error::{PlanError, QueryError};
 use crate::value::{Val, arithmetic, compare, of_elements, span_id_text};
 
@@ -29,19 +31,26 @@ enum Node {
     And(Box<Node>, Box<Node>),
     Or(Box<Node>, Box<Node>),
     Compare(Compare, Box<Node>, Box<Node>),
+    /// A field compared with a literal.
+    Test(usize, Test),
     /// Matches, or does not.
     Regex(Box<Node>, Arc<Matcher>, bool),
     Arithmetic(Arithmetic, Box<Node>, Box<Node>),
     /// Has a value, or has none.
     Exists(Box<Node>, bool),
+    /// A field is there.
+    Has(usize),
+    /// A field is not there.
+    Lacks(usize),
 }
 
 impl General {
-    pub fn new(expr: &Expr, dedicated: &Dedicated) -> Result<Self, PlanError> {
+    pub fn new(expr: &Expr, compiler: &Compiler) -> Result<Self, PlanError> {
         let mut fields = Vec::new();
-        let root = build(expr, &mut fields)?;
+        let root = build(expr, compiler, &mut fields)?;
+        let is_dedicated = |field: &Field| compiler.dedicated().has(field);
         Ok(Self {
-            dedicated: fields.iter().map(|field| dedicated.has(field)).collect(),
+            dedicated: fields.iter().map(is_dedicated).collect(),
             fields,
             root,
         })
@@ -75,25 +84,41 @@ impl General {
 
     /// None: unknown.
     pub fn is_true(&self, rows: &Rows<'_>, row: u32) -> Result<Option<bool>, QueryError> {
-        Ok(match self.value(rows, row)? {
-            Val::Bool(value) => Some(value),
-            Val::Nil | Val::Failed => None,
-            _ => Some(false),
-        })
+        self.value(rows, row).map(truth)
     }
 }
 
-fn build(expr: &Expr, fields: &mut Vec<Field>) -> Result<Node, PlanError> {
-    let mut inner = |expr: &Expr| build(expr, fields).map(Box::new);
+/// The number of a field.
+fn numbered(field: &Field, fields: &mut Vec<Field>) -> usize {
+    let known = fields.iter().position(|one| one == field);
+    known.unwrap_or_else(|| {
+        fields.push(field.clone());
+        fields.len() - 1
+    })
+}
+
+fn build(expr: &Expr, compiler: &Compiler, fields: &mut Vec<Field>) -> Result<Node, PlanError> {
+    if let Some((field, test)) = compiler.test(expr)? {
+        return Ok(Node::Test(numbered(field, fields), test));
+    }
+    match expr {
+        Expr::Field(field) => return Ok(Node::Field(numbered(field, fields))),
+        Expr::Exists(inner) => {
+            if let Expr::Field(field) = &**inner {
+                return Ok(Node::Has(numbered(field, fields)));
+            }
+        }
+        Expr::NotExists(inner) => {
+            if let Expr::Field(field) = &**inner {
+                return Ok(Node::Lacks(numbered(field, fields)));
+            }
+        }
+        _ => {}
+    }
+    let mut inner = |expr: &Expr| build(expr, compiler, fields).map(Box::new);
     Ok(match expr {
         Expr::Static(value) => Node::Static(value.clone()),
-        Expr::Field(field) => {
-            let known = fields.iter().position(|one| one == field);
-            Node::Field(known.unwrap_or_else(|| {
-                fields.push(field.clone());
-                fields.len() - 1
-            }))
-        }
+        Expr::Field(field) => Node::Field(numbered(field, fields)),
         Expr::Unary { op, inner: of } => match op {
             UnaryOp::Not => Node::Not(inner(of)?),
             UnaryOp::Negate => Node::Negate(inner(of)?),
@@ -120,16 +145,16 @@ fn build(expr: &Expr, fields: &mut Vec<Field>) -> Result<Node, PlanError> {
     })
 }
 
+/// None: unknown, as something is missing or is no boolean.
 fn truth(value: Val<'_>) -> Option<bool> {
     match value {
         Val::Bool(value) => Some(value),
-        Val::Nil | Val::Failed => None,
-        _ => Some(false),
+        _ => None,
     }
 }
 
 fn of_truth<'c>(value: Option<bool>) -> Val<'c> {
-    value.map_or(Val::Nil, Val::Bool)
+    value.map_or(Val::Failed, Val::Bool)
 }
 
 fn evaluate<'c>(
@@ -142,11 +167,7 @@ fn evaluate<'c>(
     Ok(match node {
         Node::Static(value) => Val::of_static(value),
         Node::Field(field) => rows.value(*field, row),
-        Node::Not(inner) => match value(inner)? {
-            Val::Bool(value) => Val::Bool(!value),
-            Val::Nil | Val::Failed => Val::Nil,
-            _ => Val::Bool(false),
-        },
+        Node::Not(inner) => of_truth(truth(value(inner)?).map(|value| !value)),
         Node::Negate(inner) => match value(inner)? {
             Val::Int(value) => Val::Int(value.wrapping_neg()),
             Val::Float(value) => Val::Float(-value),
@@ -175,7 +196,16 @@ fn evaluate<'c>(
         }
         Node::Regex(inner, matcher, wanted) => of_truth(regex(value(inner)?, matcher, *wanted)),
         Node::Arithmetic(op, left, right) => arithmetic(*op, value(left)?, value(right)?)?,
-        Node::Exists(inner, wanted) => Val::Bool(value(inner)?.is_nil() != *wanted),
+        Node::Test(field, test) => match rows.value(*field, row) {
+            Val::Nil => Val::Failed,
+            value => Val::Bool(test.accepts(value)),
+        },
+        Node::Exists(inner, wanted) => match value(inner)? {
+            Val::Failed => Val::Failed,
+            value => Val::Bool(value.is_nil() != *wanted),
+        },
+        Node::Has(field) => of_truth(rows.presence(*field, row).map(|found| found.0)),
+        Node::Lacks(field) => of_truth(rows.presence(*field, row).map(|found| found.1)),
     })
 }
 
@@ -275,56 +305,71 @@ impl<'c> Rows<'c> {
         }
     }
 
+    /// Whether somebody who stands for the row has a value of the field, and whether somebody lacks even the key. None: there is nobody.
+    fn presence(&self, field: usize, row: u32) -> Option<(bool, bool)> {
+        let (mut has, mut lacks, mut hides) = (false, false, false);
+        let columns = self.fields.get(field).map(|(columns, _)| &columns[..]);
+        for cells in columns.unwrap_or_default() {
+            for owner in self.owners(cells.level, row) {
+                match cells.get(owner).0 {
+                    CellKind::Nil if cells.hidden.binary_search(&owner).is_ok() => hides = true,
+                    CellKind::Nil => lacks = true,
+                    _ => has = true,
+                }
+            }
+        }
+        (has || lacks || hides).then_some((has, lacks))
+    }
+
     fn in_column(&self, cells: &'c Cells, row: u32) -> Val<'c> {
-        let of_owner = |owner: u32| {
+        let values = self.owners(cells.level, row).map(|owner| {
             let (kind, bits) = cells.get(owner);
             Val::of_cell(cells, kind, bits)
-        };
-        let of_members = |chosen: Option<&u32>, members: Option<&Members>| {
+        });
+        let mut there = values.filter(|value| !value.is_nil());
+        there.next().unwrap_or(Val::Nil)
+    }
+
+    /// Who of a level stands for the row: one, or several events or links where any of them may. Nobody: a span has none.
+    #[inline]
+    fn owners(&self, level: Level, row: u32) -> impl Iterator<Item = u32> + use<'_, 'c> {
+        let members = |chosen: Option<&u32>, members: Option<&Members>| {
             let range = members.map_or(0..0, |members| members.of_span(row));
-            let mut owners = chosen.copied().into_iter().chain(range);
-            owners
-                .by_ref()
-                .map(of_owner)
-                .find(|value| !value.is_nil())
-                .unwrap_or(Val::Nil)
+            (chosen.copied(), range)
         };
-        let owner = match (&self.place, cells.level) {
+        let (first, rest) = match (&self.place, level) {
             (Place::Domain(domain), level) => {
-                domain.owner(self.shape, &self.trace_of_span, level, row)
+                let owner = domain.owner(self.shape, &self.trace_of_span, level, row);
+                (owner, 0..0)
             }
             (
                 Place::Chosen {
                     selection, events, ..
                 },
                 Level::Event,
-            ) => return of_members(selection.event_of_span.get(&row), *events),
+            ) => members(selection.event_of_span.get(&row), *events),
             (
                 Place::Chosen {
                     selection, links, ..
                 },
                 Level::Link,
-            ) => return of_members(selection.link_of_span.get(&row), *links),
-            (_, Level::Span) => Owner::At(row),
+            ) => members(selection.link_of_span.get(&row), *links),
+            (_, Level::Span) => (Some(row), 0..0),
             (_, level) => {
                 let of_span = match level {
                     Level::Trace => &self.trace_of_span,
                     Level::Resource => &self.shape.resource_of_span,
                     _ => &self.shape.scope_of_span,
                 };
-                let owner = of_span.get(row as usize).copied();
-                owner.map_or(Owner::Missing, Owner::At)
+                (of_span.get(row as usize).copied(), 0..0)
             }
         };
-        match owner {
-            Owner::At(owner) => of_owner(owner),
-            Owner::Missing => Val::Nil,
-        }
+        first.into_iter().chain(rest)
     }
 }
 
 /// What spans without an event or link have where a value is only read (traceql.md, accident 30).
-fn without_member<'c>(field: &Field) -> Val<'c> {
+pub fn without_member<'c>(field: &Field) -> Val<'c> {
     match field {
         Field::Intrinsic(Intrinsic::EventName | Intrinsic::LinkTraceId) => Val::Text(&[]),
         Field::Intrinsic(Intrinsic::EventTimeSinceStart) => Val::Duration(0),

@@ -11,4 +11,4 @@ pub use compile::{Compiler, Filter, Needs};
 pub use condition::{Literal, Test};
 
 pub use evaluate::select;
-pub use general::{General, Rows};
+pub use general::{General, Rows, without_member};

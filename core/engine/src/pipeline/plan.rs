@@ -24,6 +24,8 @@ pub struct Plan {
     pub(crate) first: Vec<usize>,
     /// Expressions of `by` and aggregates.
     pub(crate) exprs: Vec<General>,
+    /// Of structural queries all conditions: spans that any hits are among those that `{}` means (traceql.md §5.3 R6).
+    pub(crate) conditions: Vec<Filter>,
     /// Filters and selects only: what holds for a span does not depend on other spans.
     pub(crate) is_simple: bool,
     pub(crate) is_structural: bool,
@@ -92,6 +94,8 @@ impl Plan {
         collector.pipeline(pipeline)?;
         let mut read_whole: HashSet<Field> = collector.read_whole();
         read_whole.extend(also.iter().cloned());
+        let conditions = collector.conditions();
+        collector.select();
         let mut builder = Builder {
             compiler: Compiler::new(read_whole, dedicated.clone()),
             filters: Vec::new(),
@@ -109,6 +113,10 @@ impl Plan {
         for filter in &builder.filters {
             needs = needs.or(filter.needs());
         }
+        let conditions = match builder.is_structural {
+            true => builder.compiler.any_of(&conditions)?,
+            false => Vec::new(),
+        };
         let of_exprs = builder.exprs.iter().flat_map(|expr| &expr.fields);
         let selected = pipeline
             .elements
@@ -133,6 +141,7 @@ impl Plan {
             },
             filters: builder.filters,
             exprs: builder.exprs,
+            conditions,
             is_simple,
             is_structural: builder.is_structural,
             needs,
@@ -227,8 +236,7 @@ impl Builder {
     }
 
     fn expr(&mut self, expr: &Expr) -> Result<usize, PlanError> {
-        self.exprs
-            .push(General::new(expr, self.compiler.dedicated())?);
+        self.exprs.push(General::new(expr, &self.compiler)?);
         Ok(self.exprs.len() - 1)
     }
 

@@ -251,11 +251,10 @@ async fn numbered<C: Chunk>(
     orphans.subtract(met);
     spans.or(met);
     if !orphans.is_empty() {
-        for &number in &plan.first {
-            for one in plan.filters[number].single_conditions() {
-                let hit = select(&one, chunk, &orphans, keep, pause).await?;
-                spans.or(&hit.spans);
-            }
+        for condition in &plan.conditions {
+            let hit = select(condition, chunk, &orphans, keep, pause).await?;
+            spans.or(&hit.spans);
+            orphans.subtract(&hit.spans);
         }
     }
     Ok(spans)

@@ -39,6 +39,10 @@ enum Shown {
 #[derive(Default)]
 pub struct Collector {
     pub fields: Vec<VisibleField>,
+    /// Fields that are only listed.
+    selected: Vec<Field>,
+    /// Comparisons with literals as they stand, and `= nil`, by field.
+    comparisons: Vec<(Field, Expr)>,
 }
 
 impl Collector {
@@ -52,14 +56,29 @@ impl Collector {
                 }
                 Element::By(expr) => self.read(expr),
                 Element::Coalesce => {}
-                Element::Select(fields) => {
-                    for field in fields {
-                        self.whole(field);
-                    }
-                }
+                Element::Select(fields) => self.selected.extend(fields.iter().cloned()),
             }
         }
         Ok(())
+    }
+
+    /// Adds the fields of `select`: their values are listed whole, while it changes nothing of what matches.
+    pub fn select(&mut self) {
+        for field in std::mem::take(&mut self.selected) {
+            self.whole(&field);
+        }
+    }
+
+    /// What is asked of storage (traceql.md §5.2), as filters: that a field exists where it is read whole, else the comparisons with it.
+    pub fn conditions(&self) -> Vec<Expr> {
+        let read_whole = self.read_whole();
+        let exists = |field: &Field| Expr::Exists(Box::new(Expr::Field(field.clone())));
+        let whole = read_whole.iter().map(exists);
+        let compared = self.comparisons.iter();
+        let compared = compared.filter(|(field, _)| !read_whole.contains(field));
+        whole
+            .chain(compared.map(|(_, expr)| expr.clone()))
+            .collect()
     }
 
     /// Fields whose values of every type are looked at.
@@ -125,14 +144,19 @@ impl Collector {
                     other => waiting.push(other),
                 },
                 Expr::NotExists(inner) => match &**inner {
-                    Expr::Field(field) => self.passing(field, Shown::Nil),
+                    Expr::Field(field) => {
+                        self.comparisons.push((field.clone(), one.clone()));
+                        self.passing(field, Shown::Nil);
+                    }
                     other => waiting.push(other),
                 },
                 Expr::Binary { op, left, right } => match (op, &**left, &**right) {
                     (BinaryOp::Compare(op), Expr::Field(field), Expr::Static(value)) => {
+                        self.comparisons.push((field.clone(), one.clone()));
                         self.compared(field, *op, value)?;
                     }
                     (BinaryOp::Compare(op), Expr::Static(value), Expr::Field(field)) => {
+                        self.comparisons.push((field.clone(), one.clone()));
                         self.compared(field, mirrored(*op), value)?;
                     }
                     (_, left, right) => {
