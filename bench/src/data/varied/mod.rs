@@ -17,7 +17,6 @@ use prost::Message;
 
 use super::Random;
 use tree::{Role, Tree};
-use words::SERVICES;
 
 /// Spans of one chunk: two requests of about half of that each, with whole traces.
 pub const CHUNK_SPANS: usize = 1_000;
@@ -47,11 +46,15 @@ impl Window {
     }
 }
 
+/// Number of a service and of one of its pods: what a resource stands for.
+type Pod = (usize, u64);
+/// Spans of a resource by what an instrumentation scope stands for.
+type Scopes = BTreeMap<Role, Vec<Span>>;
+
 /// Two encoded `ExportTraceServiceRequest`s, as two collectors would send them: each has the spans of half of the services.
 pub fn chunk(seed: u64, number: u64, window: Window) -> [Vec<u8>; 2] {
     let mut random = Random::new(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-    // By half, service and pod, then by role: what one resource and one instrumentation scope have.
-    let mut halves: [BTreeMap<(usize, u64), BTreeMap<Role, Vec<Span>>>; 2] = Default::default();
+    let mut halves: [BTreeMap<Pod, Scopes>; 2] = Default::default();
     let (mut made, mut trace) = (0, 0);
     while made < CHUNK_SPANS {
         let tree = Tree::grow(&mut random, CHUNK_SPANS - made, window);
@@ -134,6 +137,7 @@ mod tests {
 
     use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
+    use super::words::SERVICES;
     use super::*;
 
     const WINDOW: Window = Window {
