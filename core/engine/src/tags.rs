@@ -3,11 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use vivace_block::WellKnown;
-use vivace_columns::{Bitmap, CellKind, Cells, Chunk, Column, Level, Members, Selection};
+use vivace_columns::{Bitmap, CellKind, Cells, Chunk, Column, Level, Members};
 use vivace_traceql::{BinaryOp, Condition, Expr, Field, Static};
 
 use crate::error::{EngineError, PlanError};
-use crate::filter::{Compiler, Filter, select};
+use crate::filter::{Compiler, Filter, Passing, passing};
 use crate::keep::{Keep, traces_of};
 use crate::value::Val;
 
@@ -67,33 +67,68 @@ fn expr_of(condition: &Condition) -> Expr {
     }
 }
 
-/// Spans that pass any filter; None: all.
+/// What passes any filter.
+struct Chosen {
+    spans: Bitmap,
+    /// Of each filter.
+    events: Vec<Met>,
+    links: Vec<Met>,
+}
+
+/// Events or links that count.
+enum Met {
+    /// All of these spans.
+    AllOf(Bitmap),
+    /// Those that met the filter.
+    Only(Vec<u32>),
+}
+
+/// Spans that pass any filter, with their events and links; None: all.
 async fn chosen<C: Chunk>(
     chunk: &mut C,
     filters: Option<&[Filter]>,
     pause: &impl AsyncFn(),
-) -> Result<Option<Selection>, EngineError<C::Error>> {
+) -> Result<Option<Chosen>, EngineError<C::Error>> {
     let Some(filters) = filters else {
         return Ok(None);
     };
     let all = Bitmap::full(chunk.shape().spans());
-    let mut any = Selection::of(Bitmap::empty(all.len()));
+    let mut any = Chosen {
+        spans: Bitmap::empty(all.len()),
+        events: Vec::new(),
+        links: Vec::new(),
+    };
     let mut keep = Keep::all();
     for filter in filters {
-        let found = select(filter, chunk, &all, &mut keep, pause).await?;
-        any.spans.or(&found.spans);
-        for (span, event) in found.event_of_span {
-            any.event_of_span.entry(span).or_insert(event);
+        let (domain, rows) = match passing(filter, chunk, &all, &mut keep, pause).await? {
+            Passing::Members(domain, rows) => (domain, rows),
+            Passing::Spans(spans) => {
+                any.spans.or(&spans);
+                any.events.push(Met::AllOf(spans.clone()));
+                any.links.push(Met::AllOf(spans));
+                continue;
+            }
+        };
+        let mut spans = Bitmap::empty(all.len());
+        for row in rows.iter() {
+            spans.insert(domain.span(row));
         }
-        for (span, link) in found.link_of_span {
-            any.link_of_span.entry(span).or_insert(link);
-        }
+        any.spans.or(&spans);
+        let (events, links) = domain.has_members();
+        any.events.push(match events {
+            true => Met::Only(rows.iter().filter_map(|row| domain.event(row)).collect()),
+            false => Met::AllOf(spans.clone()),
+        });
+        any.links.push(match links {
+            true => Met::Only(rows.iter().filter_map(|row| domain.link(row)).collect()),
+            false => Met::AllOf(spans),
+        });
     }
     Ok(Some(any))
 }
 
 /// Owners of a level that belong to chosen spans.
-fn owners<C: Chunk>(chunk: &C, level: Level, chosen: &Selection) -> Bitmap {
+fn owners<C: Chunk>(chunk: &C, level: Level, chosen: &Chosen) -> Bitmap {
     let shape = chunk.shape();
     let through = |of_span: &[u32], count: u32| {
         let mut owners = Bitmap::empty(count);
@@ -104,13 +139,17 @@ fn owners<C: Chunk>(chunk: &C, level: Level, chosen: &Selection) -> Bitmap {
         }
         owners
     };
-    let of_members = |members: Option<&Members>, met: &std::collections::HashMap<u32, u32>| {
+    let of_members = |members: Option<&Members>, met: &[Met]| {
         let mut owners = Bitmap::empty(members.map_or(0, Members::count));
-        for span in chosen.spans.iter() {
-            match (met.get(&span), members) {
-                (Some(&one), _) => owners.insert(one),
-                (None, Some(members)) => owners.insert_range(members.of_span(span)),
-                (None, None) => {}
+        for met in met {
+            match (met, members) {
+                (Met::Only(met), Some(_)) => met.iter().for_each(|&one| owners.insert(one)),
+                (Met::AllOf(spans), Some(members)) => {
+                    for span in spans.iter() {
+                        owners.insert_range(members.of_span(span));
+                    }
+                }
+                (_, None) => {}
             }
         }
         owners
@@ -120,8 +159,8 @@ fn owners<C: Chunk>(chunk: &C, level: Level, chosen: &Selection) -> Bitmap {
         Level::Span => chosen.spans.clone(),
         Level::Resource => through(&shape.resource_of_span, shape.resources),
         Level::Scope => through(&shape.scope_of_span, shape.scopes),
-        Level::Event => of_members(chunk.events(), &chosen.event_of_span),
-        Level::Link => of_members(chunk.links(), &chosen.link_of_span),
+        Level::Event => of_members(chunk.events(), &chosen.events),
+        Level::Link => of_members(chunk.links(), &chosen.links),
     }
 }
 
@@ -161,7 +200,7 @@ pub async fn tag_names<C: Chunk>(
         loaded.map_err(EngineError::Load)?;
         let owners = owners(&*chunk, level, &chosen);
         for (field, column) in named.iter().zip(&columns) {
-            let has = |cells: &Cells| owners.iter().any(|owner| is_there(cells, owner));
+            let has = |cells: &Cells| owners.iter().any(|owner| is_there(column, cells, owner));
             if chunk.cells(column).is_some_and(has) {
                 found.names.insert((level, field.bare_key().into()));
             }
@@ -197,11 +236,15 @@ fn is_well_known(level: Level, key: &str) -> bool {
 }
 
 /// A service name that is missing reads as empty; that is no tag.
-fn is_there(cells: &Cells, owner: u32) -> bool {
+fn is_there(column: &Column, cells: &Cells, owner: u32) -> bool {
     let (kind, bits) = cells.get(owner);
-    match kind {
-        CellKind::Nil => false,
-        CellKind::String => !cells.strings.get(bits).is_empty(),
+    match (kind, column) {
+        (CellKind::Nil, _) => false,
+        (CellKind::String, Column::Attribute(Level::Resource, key))
+            if **key == *WellKnown::ServiceName.attribute() =>
+        {
+            !cells.strings.get(bits).is_empty()
+        }
         _ => true,
     }
 }

@@ -68,6 +68,11 @@ impl Domain {
         }
     }
 
+    /// Whether rows are events, and links.
+    pub fn has_members(&self) -> (bool, bool) {
+        (self.event_of_row.is_some(), self.link_of_row.is_some())
+    }
+
     pub fn event(&self, row: u32) -> Option<u32> {
         let events = self.event_of_row.as_ref()?;
         events

@@ -21,7 +21,14 @@ const ROWS_PER_PAUSE: usize = 2048;
 /// Dictionaries of at most this many strings are searched with a regular expression before the column is read.
 const REGEX_AHEAD: usize = 4096;
 
-/// Spans of `among` for which the filter holds. Loads columns only while there is something left to decide.
+/// Rows of a filter for which it holds.
+pub enum Passing {
+    Spans(Bitmap),
+    /// The filter looks at events or links.
+    Members(Domain, Bitmap),
+}
+
+/// Spans of `among` for which the filter holds.
 pub async fn select<C: Chunk>(
     filter: &Filter,
     chunk: &mut C,
@@ -29,12 +36,40 @@ pub async fn select<C: Chunk>(
     keep: &mut Keep,
     pause: &impl AsyncFn(),
 ) -> Result<Selection, EngineError<C::Error>> {
+    let (domain, rows) = match passing(filter, chunk, among, keep, pause).await? {
+        Passing::Spans(spans) => return Ok(Selection::of(spans)),
+        Passing::Members(domain, rows) => (domain, rows),
+    };
+    let mut selection = Selection::of(Bitmap::empty(chunk.shape().spans()));
+    for row in rows.iter() {
+        let span = domain.span(row);
+        selection.spans.insert(span);
+        if let Some(event) = domain.event(row) {
+            selection.event_of_span.entry(span).or_insert(event);
+            selection.last_event_of_span.insert(span, event);
+        }
+        if let Some(link) = domain.link(row) {
+            selection.link_of_span.entry(span).or_insert(link);
+            selection.last_link_of_span.insert(span, link);
+        }
+    }
+    Ok(selection)
+}
+
+/// Rows of spans of `among` for which the filter holds. Loads columns only while there is something left to decide.
+pub async fn passing<C: Chunk>(
+    filter: &Filter,
+    chunk: &mut C,
+    among: &Bitmap,
+    keep: &mut Keep,
+    pause: &impl AsyncFn(),
+) -> Result<Passing, EngineError<C::Error>> {
     let mut left = among.clone();
     let mut of_members: Vec<&Node> = Vec::new();
     let mut needs = Needs::default();
     for term in &filter.terms {
         if left.is_empty() {
-            return Ok(Selection::of(left));
+            return Ok(Passing::Spans(left));
         }
         let of_term = term.needs();
         if of_term.members() {
@@ -49,7 +84,7 @@ pub async fn select<C: Chunk>(
         pause().await;
     }
     if of_members.is_empty() || left.is_empty() {
-        return Ok(Selection::of(left));
+        return Ok(Passing::Spans(left));
     }
     if needs.events {
         chunk.load_events().await.map_err(EngineError::Load)?;
@@ -69,20 +104,7 @@ pub async fn select<C: Chunk>(
         rows.and(&truth.yes);
         pause().await;
     }
-    let mut selection = Selection::of(Bitmap::empty(chunk.shape().spans()));
-    for row in rows.iter() {
-        let span = domain.span(row);
-        selection.spans.insert(span);
-        if let Some(event) = domain.event(row) {
-            selection.event_of_span.entry(span).or_insert(event);
-            selection.last_event_of_span.insert(span, event);
-        }
-        if let Some(link) = domain.link(row) {
-            selection.link_of_span.entry(span).or_insert(link);
-            selection.last_link_of_span.insert(span, link);
-        }
-    }
-    Ok(selection)
+    Ok(Passing::Members(domain, rows))
 }
 
 /// A future of this thread.

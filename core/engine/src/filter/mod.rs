@@ -10,5 +10,5 @@ mod truth;
 pub use compile::{Compiler, Filter, Needs};
 pub use condition::{Literal, Test};
 
-pub use evaluate::select;
+pub use evaluate::{Passing, passing, select};
 pub use general::{General, Rows, without_member};

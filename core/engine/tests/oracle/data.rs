@@ -1,5 +1,7 @@
 //! Spans as plain structs, and the batch that holds them.
 
+use std::collections::HashMap;
+
 use vivace_model::{
     EventRow, LinkRow, Owner, SpanBatch, SpanBatchBuilder, SpanId, SpanRow, StringId, TraceId,
     Value as Stored,
@@ -130,16 +132,22 @@ impl Data {
     pub fn batch(&self) -> SpanBatch {
         let mut builder = SpanBatchBuilder::new();
         let b = &mut builder;
-        let mut resources = Vec::new();
-        for attributes in &self.resources {
-            put(b, Owner::Resource, attributes);
-            resources.push(b.resource(0, StringId(0), &[]).unwrap());
+        // Only those of spans.
+        let spans = || self.traces.iter().flat_map(|trace| &trace.spans);
+        let (mut resources, mut scopes) = (HashMap::new(), HashMap::new());
+        for number in spans().map(|span| span.resource) {
+            resources.entry(number).or_insert_with(|| {
+                put(b, Owner::Resource, &self.resources[number]);
+                b.resource(0, StringId(0), &[]).unwrap()
+            });
         }
-        let mut scopes = Vec::new();
-        for scope in &self.scopes {
-            put(b, Owner::Scope, &scope.attributes);
-            let (name, version) = (b.intern(&scope.name), b.intern(&scope.version));
-            scopes.push(b.scope(name, version, 0, StringId(0)).unwrap());
+        for number in spans().map(|span| span.scope) {
+            scopes.entry(number).or_insert_with(|| {
+                let scope = &self.scopes[number];
+                put(b, Owner::Scope, &scope.attributes);
+                let (name, version) = (b.intern(&scope.name), b.intern(&scope.version));
+                b.scope(name, version, 0, StringId(0)).unwrap()
+            });
         }
         for trace in &self.traces {
             for span in &trace.spans {
@@ -178,8 +186,8 @@ impl Data {
                     dropped_attributes_count: 0,
                     dropped_events_count: 0,
                     dropped_links_count: 0,
-                    resource: resources[span.resource],
-                    scope: scopes[span.scope],
+                    resource: resources[&span.resource],
+                    scope: scopes[&span.scope],
                 };
                 b.end_span(row).unwrap();
             }

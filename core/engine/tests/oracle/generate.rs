@@ -28,10 +28,13 @@ pub const FLOATS: [f64; 5] = [1.0, 2.5, 5.0, -1.0, 0.5];
 pub const NAMES: [&str; 3] = ["GET", "get /", ""];
 
 /// Of spans, also in links.
-pub const IDS: [u64; 6] = [
+pub const IDS: [u64; 9] = [
     1,
     2,
     3,
+    4,
+    5,
+    6,
     0xab00_0000_0000_0001,
     0x00cd_0000_0000_0000,
     u64::MAX,
@@ -175,13 +178,42 @@ fn span() -> impl Strategy<Value = Span> {
     )
 }
 
+/// Makes a tree of spans: mostly one root, distinct ids but for pairs of client and server, a few orphans.
+fn plant(spans: &mut [Span], choices: &[(u8, u8)]) {
+    let mut ids: Vec<u64> = Vec::new();
+    for (number, (span, &(shape, parent))) in spans.iter_mut().zip(choices).enumerate() {
+        let before = ids.get(usize::from(parent) % ids.len().max(1)).copied();
+        span.id = match shape % 6 {
+            0 if number > 0 && ids.iter().filter(|id| **id == ids[number - 1]).count() == 1 => {
+                ids[number - 1]
+            }
+            _ => IDS.get(number).copied().unwrap_or(100 + number as u64),
+        };
+        span.parent = match shape {
+            0..16 => Some(77),
+            16..32 => None,
+            _ => before,
+        };
+        ids.push(span.id);
+    }
+}
+
 pub fn data() -> impl Strategy<Value = Data> {
     let scope = (name(), name(), few_attributes()).prop_map(|(name, version, attributes)| Scope {
         name,
         version,
         attributes,
     });
-    let trace = vec(span(), 1..8);
+    let trace = (
+        prop_oneof![4 => vec(span(), 1..8), 1 => vec(span(), 6..16)],
+        weighted(0.8, vec((any::<u8>(), any::<u8>()), 16)),
+    );
+    let trace = trace.prop_map(|(mut spans, choices)| {
+        if let Some(choices) = choices {
+            plant(&mut spans, &choices);
+        }
+        spans
+    });
     let all = (
         vec(attributes(), RESOURCES),
         vec(scope, SCOPES),

@@ -3,12 +3,14 @@
 mod answers;
 mod chunks;
 mod data;
+mod examples;
 mod expression;
 mod fields;
 mod generate;
 mod pipeline;
 mod properties;
 mod queries;
+mod size;
 mod tags;
 mod tree;
 mod value;

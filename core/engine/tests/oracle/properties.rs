@@ -42,7 +42,7 @@ fn position(trace: &Trace, of: &crate::data::Span) -> usize {
     trace.spans.iter().position(is_it).unwrap()
 }
 
-fn contexts<'a>(data: &'a Data, storage: &Data) -> Vec<Context<'a>> {
+pub fn contexts<'a>(data: &'a Data, storage: &Data) -> Vec<Context<'a>> {
     let of_trace = |(trace, stored): (&'a Trace, &Trace)| {
         let order: Vec<usize> = stored
             .spans
@@ -62,18 +62,19 @@ fn contexts<'a>(data: &'a Data, storage: &Data) -> Vec<Context<'a>> {
         .collect()
 }
 
-fn expected(
-    query: &Query<'_>,
-    contexts: &[Context<'_>],
-    spans_per_set: usize,
-) -> Result<Expected, Fails> {
+fn expected(query: &Query<'_>, contexts: &[Context<'_>], asked: &Asked) -> Result<Expected, Fails> {
     let mut found = Vec::new();
     for (number, context) in contexts.iter().enumerate() {
+        if let Some(window) = &asked.window
+            && (context.start() > *window.end() || context.end() < *window.start())
+        {
+            continue;
+        }
         let run = Run::new(query, context)?;
         let order: Vec<usize> = (0..context.trace.spans.len()).collect();
         let sets = run.sets(&order)?;
         if !sets.is_empty() {
-            let answer = trace_result(&run, &sets, spans_per_set);
+            let answer = trace_result(&run, &sets, asked.spans_per_set as usize);
             found.push((number as u32, sets, answer));
         }
     }
@@ -90,9 +91,13 @@ pub fn dedicated(of: &HashSet<(Level, String)>) -> Dedicated {
 fn found<C: Chunk>(
     plan: &Plan,
     mut chunk: C,
-    spans_per_set: u32,
+    asked: &Asked,
 ) -> Option<(Vec<(u32, Vec<Set>)>, Vec<TraceResult>)> {
-    let matches = now(find(plan, &mut chunk, &Default::default(), &no_pause));
+    let scope = vivace_engine::Scope {
+        window: asked.window.clone(),
+        ..Default::default()
+    };
+    let matches = now(find(plan, &mut chunk, &scope, &no_pause));
     let matches = match matches {
         Ok(matches) => matches,
         Err(vivace_engine::EngineError::Query(_)) => return None,
@@ -126,9 +131,9 @@ fn found<C: Chunk>(
             .collect(),
     };
     let options = AnswerOptions {
-        spans_per_set,
-        limit: 0,
-        most_recent: false,
+        spans_per_set: asked.spans_per_set,
+        limit: asked.limit,
+        most_recent: asked.most_recent,
     };
     let traces = now(answer(plan, &mut chunk, matches, options, &no_pause)).unwrap();
     Some((sets, attributes_in_order(traces)))
@@ -169,7 +174,7 @@ pub fn check(
     places: &Places,
     pipeline: &Pipeline,
     of: &HashSet<(Level, String)>,
-    spans_per_set: u32,
+    asked: &Asked,
 ) -> Result<Checked, TestCaseError> {
     let plan = Plan::new(pipeline, &[], &dedicated(of)).unwrap();
     let query = Query::new(pipeline, of);
@@ -178,19 +183,19 @@ pub fn check(
         let (data, found) = match place {
             "live" => {
                 let chunk = BatchChunk::new(&places.batch, async || {});
-                (&places.live, found(&plan, chunk, spans_per_set))
+                (&places.live, found(&plan, chunk, asked))
             }
             "vParquet5" => {
                 let chunk = places.blocks[0].chunk();
-                (&places.stored[0], found(&plan, chunk, spans_per_set))
+                (&places.stored[0], found(&plan, chunk, asked))
             }
             _ => {
                 let chunk = places.blocks[1].chunk();
-                (&places.stored[1], found(&plan, chunk, spans_per_set))
+                (&places.stored[1], found(&plan, chunk, asked))
             }
         };
         let contexts = contexts(data, &places.stored[0]);
-        let Ok(expected) = expected(&query, &contexts, spans_per_set as usize) else {
+        let Ok(expected) = expected(&query, &contexts, asked) else {
             // The engine may find the error or not look at the span that has it.
             result = Checked::Fails;
             continue;
@@ -204,7 +209,14 @@ pub fn check(
             .map(|(trace, sets, _)| (*trace, sets.clone()))
             .collect();
         prop_assert_eq!(&expected_sets, &sets, "{}: spansets of {}", place, text);
-        let answers = expected.into_iter().map(|(.., answer)| answer).collect();
+        let mut answers: Vec<_> = expected.into_iter().map(|(.., answer)| answer).collect();
+        let limit = asked.limit as usize;
+        if limit > 0 && answers.len() > limit {
+            if asked.most_recent {
+                answers.sort_by_key(|answer| std::cmp::Reverse(answer.start_unix_nano));
+            }
+            answers.truncate(limit);
+        }
         let answers = attributes_in_order(answers);
         prop_assert_eq!(&answers, &traces, "{}: answer of {}", place, text);
         if !answers.is_empty() && result == Checked::Nothing {
@@ -212,6 +224,30 @@ pub fn check(
         }
     }
     Ok(result)
+}
+
+/// Besides the query.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    pub window: Option<std::ops::RangeInclusive<u64>>,
+    pub spans_per_set: u32,
+    pub limit: u32,
+    pub most_recent: bool,
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let second = 1_000_000_000_u64;
+    let window = (0..9_u64, 0..9_u64)
+        .prop_map(move |(start, length)| second + start..=second + start + length);
+    let window = prop::option::weighted(0.2, window);
+    (window, 0..3_u32, 0..3_u32, any::<bool>()).prop_map(
+        |(window, spans_per_set, limit, most_recent)| Asked {
+            window,
+            spans_per_set,
+            limit,
+            most_recent,
+        },
+    )
 }
 
 struct Text<'q>(&'q Pipeline);
@@ -253,21 +289,16 @@ fn queries_give_what_the_evaluator_says() {
     }
     let cases = config.cases as usize;
     let (fails, matching) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let strategy = (
-        data(),
-        vec(pipeline(), 1..=QUERIES),
-        any::<bool>(),
-        0..3_u32,
-    );
+    let strategy = (data(), vec(pipeline(), 1..=QUERIES), any::<bool>(), asked());
     let outcome =
-        TestRunner::new(config).run(&strategy, |(data, pipelines, has_dedicated, limit)| {
+        TestRunner::new(config).run(&strategy, |(data, pipelines, has_dedicated, asked)| {
             let places = Places::new(&data);
             let dedicated = match has_dedicated {
                 true => all_dedicated(),
                 false => HashSet::new(),
             };
             for pipeline in &pipelines {
-                match check(&places, pipeline, &dedicated, limit)? {
+                match check(&places, pipeline, &dedicated, &asked)? {
                     Checked::Fails => fails.fetch_add(1, Ordering::Relaxed),
                     Checked::Matches => matching.fetch_add(1, Ordering::Relaxed),
                     Checked::Nothing => 0,

@@ -3,9 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use vivace_traceql::{
-    Aggregate, Arithmetic, BinaryOp, Body, Compare, Element, Expr, Field, Form, Intrinsic, Kind,
-    Pipeline, Query, Relation, ScalarExpr, ScalarFilter, Scope, SpansetExpr, SpansetOp, Static,
-    Status, UnaryOp, validate,
+    Aggregate, Arithmetic, BinaryOp, Body, Compare, Condition, Element, Expr, Field, Form,
+    Intrinsic, Kind, Pipeline, Query, Relation, ScalarExpr, ScalarFilter, Scope, SpansetExpr,
+    SpansetOp, Static, Status, UnaryOp, validate,
 };
 
 use crate::fields::{span_id, trace_id};
@@ -399,4 +399,22 @@ pub fn pipeline() -> BoxedStrategy<Pipeline> {
         })
         .prop_filter("the checker refuses it", is_valid)
         .boxed()
+}
+
+/// A condition of a tag request.
+pub fn condition_of_tags() -> BoxedStrategy<Condition> {
+    let compare = field().prop_flat_map(|field| {
+        let literal = literal_of(&field);
+        (Just(field), comparison(), literal)
+    });
+    let can_be_nil = |field: &Field| {
+        matches!(field, Field::Attribute(attribute)
+            if attribute.scope != Scope::Resource || &*attribute.key != "service.name")
+    };
+    prop_oneof![
+        6 => compare.prop_map(|(field, op, value)| Condition::Compare { field, op, value }),
+        2 => field().prop_map(Condition::Exists),
+        1 => attribute().prop_filter("is never nil", can_be_nil).prop_map(Condition::NotExists),
+    ]
+    .boxed()
 }
