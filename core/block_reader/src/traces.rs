@@ -42,7 +42,7 @@ impl OpenBlock {
     }
 
     /// How many rows have about as many slots as one wants to decode at once.
-    fn window(&self, group: &RowGroup) -> u32 {
+    pub(crate) fn window(&self, group: &RowGroup) -> u32 {
         let needed = group.chunks.iter().zip(&self.places.needed);
         let slots: u64 = needed
             .filter(|(_, needed)| **needed)

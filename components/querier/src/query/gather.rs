@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use vivace_columns::BatchChunk;
 use vivace_engine::{EngineError, Plan, Scope, find};
 use vivace_model::{SpanBatch, SpanBatchBuilder, TraceId};
@@ -14,8 +13,8 @@ use vivace_shards::memory::{Kind, try_charge};
 use super::view::View;
 use super::walk::Cost;
 use crate::error::Error;
-use crate::limits::{BLOCKS_AT_ONCE, GATHERED_TRACES};
-use crate::lookup::{Lookup, Querier};
+use crate::limits::GATHERED_TRACES;
+use crate::lookup::Querier;
 
 /// Spans that were seen, so that one delivered twice counts once.
 type Seen = HashSet<(TraceId, [u8; 8], i32), foldhash::fast::RandomState>;
@@ -85,19 +84,32 @@ impl Querier {
         ids: &[TraceId],
         cost: &mut Cost,
     ) -> Result<Vec<SpanBatch>, Error> {
-        let lookups = ids.iter().map(|&id| async move {
-            let lookup = Lookup::of(id);
-            self.find_among(&view.tenant, &view.blocks, &lookup).await
-        });
-        let found: Vec<_> = stream::iter(lookups)
-            .buffer_unordered(BLOCKS_AT_ONCE)
-            .try_collect()
-            .await?;
         let mut batches = Vec::new();
-        for one in found {
-            cost.reads += one.reads;
-            cost.read_bytes += one.read_bytes;
-            batches.extend(one.fragments.into_iter().map(|fragment| fragment.batch));
+        for meta in &view.blocks {
+            let mut maybe = Vec::new();
+            for &id in ids {
+                if self.may_have(&view.tenant, meta, id).await? {
+                    maybe.push(id);
+                }
+            }
+            if maybe.is_empty() {
+                continue;
+            }
+            let rows = self.rows(&view.tenant, meta);
+            let found = async {
+                let open = self.open_block(&view.tenant, meta, &rows).await?;
+                let found = open
+                    .find_traces(&maybe, &rows, vivace_shards::breathe)
+                    .await;
+                let found = found.map_err(|error| self.block_error(meta, error.into()))?;
+                batches.extend(found.batches);
+                Ok(())
+            };
+            let found = found.await;
+            let (reads, bytes) = rows.cost();
+            cost.reads += reads;
+            cost.read_bytes += bytes;
+            self.unless_vanished(meta, found)?;
         }
         Ok(batches)
     }

@@ -231,7 +231,7 @@ struct RangesState {
 }
 
 impl DataRanges<'_> {
-    fn cost(&self) -> (u64, u64) {
+    pub(crate) fn cost(&self) -> (u64, u64) {
         let state = self.state.borrow();
         (state.reads, state.bytes)
     }

@@ -67,6 +67,13 @@ impl<'a> Assembler<'a> {
         Ok(self.builder.finish())
     }
 
+    /// Passes over the next row.
+    pub fn skip_trace(&mut self) {
+        for cursor in self.cursors.iter_mut().flatten() {
+            cursor.skip_row();
+        }
+    }
+
     /// Checks that all columns end with the last row.
     pub fn finish(self) -> Result<(), Corrupt> {
         for cursor in self.cursors.iter().flatten() {

@@ -53,6 +53,20 @@ impl<'a> Cursor<'a> {
             .unwrap_or(0)
     }
 
+    /// Passes over the slots of the row that begins here.
+    pub fn skip_row(&mut self) {
+        let page = &self.column.page;
+        let is_required = self.leaf.max_def == 0;
+        loop {
+            let has_value = is_required || self.def() == self.leaf.max_def;
+            self.value += usize::from(has_value && self.slot < page.slots);
+            self.slot = (self.slot + 1).min(page.slots);
+            if self.rep().is_none_or(|rep| rep == 0) {
+                break;
+            }
+        }
+    }
+
     /// Takes a slot that must have this repetition level. Its value's index, when there is one.
     #[inline]
     pub fn slot(&mut self, rep: u8) -> Result<Option<usize>, Corrupt> {
