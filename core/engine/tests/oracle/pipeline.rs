@@ -179,11 +179,14 @@ impl<'q> Query<'q> {
     }
 }
 
+/// An event and a link of a span.
+type Pair = (Option<usize>, Option<usize>);
+
 /// Events and links for which conditions held: the first, and the last.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Chosen {
-    pub first: (Option<usize>, Option<usize>),
-    pub last: (Option<usize>, Option<usize>),
+    pub first: Pair,
+    pub last: Pair,
 }
 
 /// A query on one trace.
@@ -223,11 +226,7 @@ impl<'a> Run<'a> {
     }
 
     /// Events and links of a span on which a filter holds.
-    fn rows_of(
-        &self,
-        filter: &Expr,
-        span: usize,
-    ) -> Result<Vec<(Option<usize>, Option<usize>)>, Fails> {
+    fn rows_of(&self, filter: &Expr, span: usize) -> Result<Vec<Pair>, Fails> {
         let looks = looks_at(filter);
         let of = &self.context.trace.spans[span];
         let numbers = |looks: bool, count: usize| match looks && count > 0 {

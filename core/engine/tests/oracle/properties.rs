@@ -87,12 +87,11 @@ pub fn dedicated(of: &HashSet<(Level, String)>) -> Dedicated {
         .collect()
 }
 
+/// Spansets by trace, and the answer.
+type Found = (Vec<(u32, Vec<Set>)>, Vec<TraceResult>);
+
 /// What the engine says in the terms of the evaluator. None: it reports an error of the query.
-fn found<C: Chunk>(
-    plan: &Plan,
-    mut chunk: C,
-    asked: &Asked,
-) -> Option<(Vec<(u32, Vec<Set>)>, Vec<TraceResult>)> {
+fn found<C: Chunk>(plan: &Plan, mut chunk: C, asked: &Asked) -> Option<Found> {
     let scope = vivace_engine::Scope {
         window: asked.window.clone(),
         ..Default::default()
