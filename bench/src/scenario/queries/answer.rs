@@ -11,6 +11,8 @@ pub struct Answer {
     pub found: u64,
     /// The sum over the values of an instant query.
     pub total: f64,
+    /// Bytes of the answer.
+    pub bytes: f64,
     /// Bytes that the server looked at.
     pub inspected_bytes: f64,
     /// Reads of the object store, and their bytes, where the server tells.
@@ -45,6 +47,7 @@ pub fn read(kind: Kind, body: &[u8]) -> Option<Answer> {
     Some(Answer {
         found,
         total: values.sum(),
+        bytes: body.len() as f64,
         inspected_bytes: number("inspectedBytes")?,
         reads: number("backendReads")?,
         read_bytes: number("backendBytes")?,
@@ -61,6 +64,7 @@ mod tests {
         let expected = Answer {
             found: 2,
             total: 0.0,
+            bytes: body.len() as f64,
             inspected_bytes: 12.0,
             reads: 3.0,
             read_bytes: 1024.0,

@@ -342,6 +342,7 @@ fn table(outcomes: &[Outcome]) -> Table {
                 cold.map(|cold| cold.answer.reads),
                 cold.map(|cold| kib(cold.answer.read_bytes)),
                 warm.map(|warm| warm.answer.found as f64),
+                warm.map(|warm| kib(warm.answer.bytes)),
             ],
             note: match (&one.warm, one.query.kind) {
                 (Err(text), _) => text.clone(),
@@ -363,6 +364,7 @@ fn table(outcomes: &[Outcome]) -> Table {
             "cold requests",
             "cold read KiB",
             "found",
+            "answer KiB",
             "text",
         ],
         rows: rows.collect(),
