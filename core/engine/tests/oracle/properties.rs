@@ -314,3 +314,71 @@ fn queries_give_what_the_evaluator_says() {
     assert!(fails < cases * QUERIES / 10, "{fails}");
     assert!(matching > cases * QUERIES / 10, "{matching}");
 }
+
+/// Traces that a fragment tells where they have parts elsewhere.
+fn told(plan: &Plan, data: &Data) -> Vec<vivace_model::TraceId> {
+    let Some(batch) = (!data.traces.is_empty()).then(|| data.batch()) else {
+        return Vec::new();
+    };
+    let mut chunk = BatchChunk::new(&batch, async || {});
+    let scope = vivace_engine::Scope {
+        elsewhere: Some(&|_| true),
+        ..Default::default()
+    };
+    match now(find(plan, &mut chunk, &scope, &no_pause)) {
+        Ok(matches) => {
+            assert!(matches.selection.spans.is_empty());
+            assert!(matches.sets.is_none_or(|sets| sets.is_empty()));
+            matches.elsewhere
+        }
+        // The whole query fails then.
+        Err(_) => (data.traces.iter())
+            .map(|trace| vivace_model::TraceId(trace.id))
+            .collect(),
+    }
+}
+
+/// Spans whose turn it is go into the fragment.
+fn fragment(data: &Data, turns: &[bool], is_in: bool) -> Data {
+    let mut fragment = data.clone();
+    for trace in &mut fragment.traces {
+        let mut turns = turns.iter();
+        trace.spans.retain(|_| turns.next() == Some(&is_in));
+    }
+    fragment.traces.retain(|trace| !trace.spans.is_empty());
+    fragment
+}
+
+#[test]
+fn traces_in_pieces_are_told_if_they_match_as_a_whole() {
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if std::env::var("PROPTEST_CASES").is_err() {
+        config.cases = 200;
+    }
+    let strategy = (data(), vec(pipeline(), 1..=QUERIES), vec(any::<bool>(), 16));
+    let outcome = TestRunner::new(config).run(&strategy, |(data, pipelines, turns)| {
+        let batch = data.batch();
+        let whole = in_order_of(&data, BatchChunk::new(&batch, async || {}));
+        let contexts = contexts(&whole, &whole);
+        let fragments = [true, false].map(|is_in| fragment(&data, &turns, is_in));
+        for pipeline in &pipelines {
+            let query = Query::new(pipeline, &HashSet::new());
+            let Ok(expected) = expected(&query, &contexts, &Asked::default()) else {
+                continue;
+            };
+            let plan = Plan::new(pipeline, &[], &Dedicated::default()).unwrap();
+            let told = fragments.each_ref().map(|fragment| told(&plan, fragment));
+            for (.., answer) in expected {
+                let is_told = told.iter().flatten().any(|id| *id == answer.trace_id);
+                prop_assert!(is_told, "{:?} of {}", answer.trace_id, Text(pipeline));
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+}
