@@ -76,9 +76,9 @@ fn attribute_scope() -> BoxedStrategy<Scope> {
 
 pub fn attribute() -> BoxedStrategy<Field> {
     let key = prop_oneof![3 => Just("a"), 3 => Just("b"), 6 => one_of(&KEYS), 1 => Just("none")];
-    (attribute_scope(), key)
-        .prop_map(|(scope, key)| Field::attribute(scope, key))
-        .boxed()
+    let any = (attribute_scope(), key).prop_map(|(scope, key)| Field::attribute(scope, key));
+    // One field often, so that several parts of a query read it.
+    prop_oneof![1 => Just(Field::attribute(Scope::Span, "a")), 2 => any].boxed()
 }
 
 pub fn field() -> BoxedStrategy<Field> {
