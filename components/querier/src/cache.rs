@@ -8,9 +8,10 @@ use quick_cache::sync::Cache;
 use uuid::Uuid;
 use vivace_block::bloom::BloomShard;
 use vivace_block_reader::OpenBlock;
+use vivace_columns::{PartName, SharedPart, SharedParts};
 use vivace_model::TraceId;
 
-use crate::limits::{FILTER_EIGHTHS, ID_EIGHTHS, ITEM_BYTES};
+use crate::limits::{FILTER_EIGHTHS, ID_EIGHTHS, ITEM_BYTES, PART_EIGHTHS};
 
 /// What a filter's part is known by: tenant, block, number.
 pub(crate) type FilterKey = (Arc<str>, Uuid, u32);
@@ -44,12 +45,51 @@ impl Weighter<BlockKey, Arc<[TraceId]>> for IdBytes {
     }
 }
 
+/// What a decoded part of a block is known by: tenant, block, row group, first row, and which part.
+pub(crate) type PartKey = (Arc<str>, Uuid, u32, u32, PartName);
+
+#[derive(Clone)]
+pub(crate) struct PartBytes;
+impl Weighter<PartKey, SharedPart> for PartBytes {
+    fn weight(&self, _: &PartKey, part: &SharedPart) -> u64 {
+        part.memory_bytes() as u64 + ENTRY_BYTES
+    }
+}
+
+/// The decoded parts of one chunk.
+pub(crate) struct ChunkParts {
+    pub caches: Arc<Caches>,
+    pub tenant: Arc<str>,
+    pub block: Uuid,
+    pub group: u32,
+    pub first_row: u32,
+}
+
+impl ChunkParts {
+    fn key(&self, name: &PartName) -> PartKey {
+        let tenant = Arc::clone(&self.tenant);
+        (tenant, self.block, self.group, self.first_row, name.clone())
+    }
+}
+
+impl SharedParts for ChunkParts {
+    fn get(&self, name: &PartName) -> Option<SharedPart> {
+        self.caches.parts.get(&self.key(name))
+    }
+
+    fn put(&self, name: PartName, part: SharedPart) {
+        self.caches.parts.insert(self.key(&name), part);
+    }
+}
+
 /// The caches of the process; made before the shards start.
 pub struct Caches {
     pub(crate) filters: Cache<FilterKey, Arc<BloomShard>, FilterBytes>,
     pub(crate) blocks: Cache<BlockKey, Arc<OpenBlock>, BlockBytes>,
     /// All trace ids of blocks, for queries that look at whole traces.
     pub(crate) ids: Cache<BlockKey, Arc<[TraceId]>, IdBytes>,
+    /// Decoded columns and what else queries read of blocks.
+    pub(crate) parts: Cache<PartKey, SharedPart, PartBytes>,
     bytes: u64,
 }
 
@@ -58,12 +98,14 @@ impl Caches {
     pub fn new(bytes: u64) -> Arc<Self> {
         let filters = bytes / 8 * FILTER_EIGHTHS;
         let ids = bytes / 8 * ID_EIGHTHS;
-        let blocks = bytes - filters - ids;
+        let parts = bytes / 8 * PART_EIGHTHS;
+        let blocks = bytes - filters - ids - parts;
         let items = |bytes: u64| (bytes / ITEM_BYTES).max(16) as usize;
         Arc::new(Self {
             filters: Cache::with_weighter(items(filters), filters, FilterBytes),
             blocks: Cache::with_weighter(items(blocks), blocks, BlockBytes),
             ids: Cache::with_weighter(items(ids), ids, IdBytes),
+            parts: Cache::with_weighter(items(parts), parts, PartBytes),
             bytes,
         })
     }
@@ -75,6 +117,7 @@ impl Caches {
 
     /// What they hold.
     pub fn used(&self) -> u64 {
-        self.filters.weight() + self.blocks.weight() + self.ids.weight()
+        let rest = self.ids.weight() + self.parts.weight();
+        self.filters.weight() + self.blocks.weight() + rest
     }
 }

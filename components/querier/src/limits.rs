@@ -7,8 +7,10 @@ pub const FILTERS_AT_ONCE: usize = 64;
 pub const BLOCKS_AT_ONCE: usize = 8;
 
 /// Shares of the caches' memory, in eighths, that bloom filters and the ids of whole blocks get; what is left is for opened blocks.
-pub const FILTER_EIGHTHS: u64 = 4;
+pub const FILTER_EIGHTHS: u64 = 2;
 pub const ID_EIGHTHS: u64 = 1;
+/// The same for decoded columns of blocks.
+pub const PART_EIGHTHS: u64 = 4;
 
 /// Items that the caches are laid out for: some 100 KiB of filter, or 64 KiB of an opened block each.
 pub const ITEM_BYTES: u64 = 64 << 10;

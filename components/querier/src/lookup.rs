@@ -135,6 +135,10 @@ impl Querier {
         &self.inner.caches
     }
 
+    pub(crate) fn shared_caches(&self) -> Arc<Caches> {
+        Arc::clone(&self.inner.caches)
+    }
+
     pub(crate) fn blocks(&self) -> &dyn Blocks {
         &*self.inner.blocks
     }

@@ -14,6 +14,7 @@ use vivace_engine::EngineError;
 use vivace_shards::memory::{Charge, Kind, try_charge};
 
 use super::view::Unit;
+use crate::cache::ChunkParts;
 use crate::error::Error;
 use crate::limits::{CHUNK_BYTES, CHUNK_SPANS};
 use crate::lookup::Querier;
@@ -130,12 +131,19 @@ impl Querier {
         let border = |part: u32| groups * part as usize / parts.max(1) as usize;
         for group in border(part)..border(part + 1) {
             for range in plan_rows(&open, group, CHUNK_SPANS) {
-                let chunk = GroupChunk::open(
+                let parts = ChunkParts {
+                    caches: self.shared_caches(),
+                    tenant: Arc::clone(tenant),
+                    block: meta.block_id,
+                    group: group as u32,
+                    first_row: range.start,
+                };
+                let chunk = GroupChunk::open_shared(
                     Arc::clone(&open),
                     group,
                     range,
                     rows,
-                    CHUNK_BYTES,
+                    (CHUNK_BYTES, Box::new(parts)),
                     vivace_shards::breathe,
                 );
                 let mut chunk = chunk.await.map_err(|error| self.block_error(meta, error))?;

@@ -17,6 +17,7 @@ use super::error::LoadError;
 use super::layout::Layout;
 use super::merge::merge;
 use super::owners::Levels;
+use super::parts::{NoParts, PartName, Shared, SharedPart, SharedParts};
 use super::places::{
     AttributeLeaves, Extent, LEVELS, is_service_name, level_index, named_leaves, scope_of,
 };
@@ -37,14 +38,17 @@ use crate::table::AttributeTable;
 /// value then.
 pub struct GroupChunk<R, P> {
     source: Source<R, P>,
-    layout: Layout,
-    columns: HashMap<Column, Cells>,
-    events: Option<Members>,
-    links: Option<Members>,
-    trace_ids: Option<Vec<TraceId>>,
-    stats: Option<Stats>,
+    layout: Arc<Layout>,
+    columns: HashMap<Column, Arc<Cells>>,
+    events: Option<Arc<Members>>,
+    links: Option<Arc<Members>>,
+    trace_ids: Option<Arc<[TraceId]>>,
+    stats: Option<Arc<Stats>>,
     attributes: Vec<LevelAttributes>,
     tables: [Option<AttributeTable>; LEVELS.len()],
+    /// Decoded parts that other queries have left, and what of them was used here, in bytes.
+    parts: Box<dyn SharedParts>,
+    shared_bytes: u64,
 }
 
 /// How a column is made.
@@ -71,12 +75,33 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         budget_bytes: usize,
         pause: P,
     ) -> Result<Self, LoadError<R::Error>> {
+        let limits = (budget_bytes, Box::new(NoParts) as Box<dyn SharedParts>);
+        Self::open_shared(open, group_index, rows, ranges, limits, pause).await
+    }
+
+    /// The same with parts that other queries have decoded. `limits`: bytes as in `open`, without those of shared parts, which whoever
+    /// keeps them accounts for; and these parts.
+    pub async fn open_shared(
+        open: Arc<OpenBlock>,
+        group_index: usize,
+        rows: Range<u32>,
+        ranges: R,
+        (budget_bytes, parts): (usize, Box<dyn SharedParts>),
+        pause: P,
+    ) -> Result<Self, LoadError<R::Error>> {
         let format = open.format();
         let mut source = Source::new(open, group_index, rows, ranges, budget_bytes, pause)?;
         if format == Format::VParquet3 {
             return Err(source.version3());
         }
-        let layout = Layout::load(&mut source).await?;
+        let layout = match parts.get(&PartName::Layout) {
+            Some(SharedPart(Shared::Layout(layout))) => layout,
+            _ => {
+                let layout = Arc::new(Layout::load(&mut source).await?);
+                parts.put(PartName::Layout, SharedPart(Shared::Layout(layout.clone())));
+                layout
+            }
+        };
         let leaves = |&level| AttributeLeaves::of(&source.block, level);
         let leaves: Option<Vec<_>> = LEVELS.iter().map(leaves).collect();
         let leaves = leaves.ok_or_else(|| source.version3())?;
@@ -90,7 +115,30 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
             stats: None,
             attributes: leaves.into_iter().map(LevelAttributes::new).collect(),
             tables: [const { None }; LEVELS.len()],
+            parts,
+            shared_bytes: 0,
         })
+    }
+
+    /// Takes a column that another query has decoded. True: it is there now.
+    fn take_shared(&mut self, column: &Column) -> bool {
+        let Some(SharedPart(Shared::Cells(cells))) =
+            self.parts.get(&PartName::Cells(column.clone()))
+        else {
+            return false;
+        };
+        self.shared_bytes += cells.memory_bytes() as u64;
+        self.columns.insert(column.clone(), cells);
+        true
+    }
+
+    /// Traces to load a column for: all of them where that is not much more, so that others can use it.
+    fn widened(&self, traces: Range<u32>) -> Range<u32> {
+        let all = self.layout.shape.traces();
+        match self.parts.is_kept() && (traces.end - traces.start) * 2 >= all {
+            true => 0..all,
+            false => traces,
+        }
     }
 
     /// From the first trace to keep to the last.
@@ -113,7 +161,7 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
 
     fn extent(&self, level: Level, traces: &Range<u32>) -> Extent {
         let owners = |traces: &Range<u32>| {
-            let (events, links) = (self.events.as_ref(), self.links.as_ref());
+            let (events, links) = (self.events.as_deref(), self.links.as_deref());
             self.layout.owners_of(level, traces, events, links)
         };
         let all = owners(&(0..self.layout.shape.traces()));
@@ -234,6 +282,17 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         let Some(leaf) = self.member_leaf(level) else {
             return Ok(());
         };
+        let name = match level {
+            Level::Event => PartName::Events,
+            _ => PartName::Links,
+        };
+        if let Some(SharedPart(Shared::Members(members))) = self.parts.get(&name) {
+            match level {
+                Level::Event => self.events = Some(members),
+                _ => self.links = Some(members),
+            }
+            return Ok(());
+        }
         let rows = self.source.rows.clone();
         self.source.fetch(&[leaf], rows.clone()).await?;
         let wanted = Wanted {
@@ -258,10 +317,12 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         let starts = starts.ok_or_else(|| self.source.corrupt(leaf, "slots of other spans"))?;
         self.source.hold(leaf, starts.len() * 4)?;
         self.source.worked(data.page.slots).await;
-        let members = Some(Members { starts });
+        let members = Arc::new(Members { starts });
+        self.parts
+            .put(name, SharedPart(Shared::Members(members.clone())));
         match level {
-            Level::Event => self.events = members,
-            _ => self.links = members,
+            Level::Event => self.events = Some(members),
+            _ => self.links = Some(members),
         }
         Ok(())
     }
@@ -378,6 +439,24 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         })
     }
 
+    async fn read_strings_of(
+        &mut self,
+        column: &Column,
+    ) -> Result<Option<Strings>, LoadError<R::Error>> {
+        if let Column::Attribute(level, key) = column {
+            return self.strings_of_attribute(*level, key).await;
+        }
+        let Some((leaf, make)) = direct::leaf_of(column) else {
+            return Ok(Some(Strings::none()));
+        };
+        match (make, self.find(leaf)) {
+            (Make::Text, Some(leaf)) => self.dictionary(leaf).await,
+            (Make::Number(_), _) => Ok(Some(Strings::none())),
+            // Their texts are not stored.
+            (Make::SpanId | Make::TraceId, _) | (Make::Text, None) => Ok(None),
+        }
+    }
+
     /// Named leaves that have a value in the row group: name and leaf.
     async fn named_with_values(
         &mut self,
@@ -429,13 +508,22 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
     }
 
     async fn load(&mut self, columns: &[Column], keep: Option<&Bitmap>) -> Result<(), Self::Error> {
-        let traces = self.traces(keep);
+        let traces = self.widened(self.traces(keep));
+        let is_whole = traces == (0..self.layout.shape.traces());
         let mut plans: Vec<(&Column, Plan)> = Vec::new();
         for column in columns {
             let is_planned = plans.iter().any(|(planned, _)| *planned == column);
-            if !is_planned && !self.columns.contains_key(column) {
-                plans.push((column, self.plan(column)));
+            if is_planned || self.columns.contains_key(column) {
+                continue;
             }
+            if self.take_shared(column) {
+                self.load_members(column.level()).await?;
+                continue;
+            }
+            plans.push((column, self.plan(column)));
+        }
+        if plans.is_empty() {
+            return Ok(());
         }
         self.fetch_for(&plans, &traces).await?;
         for (column, plan) in plans {
@@ -451,30 +539,37 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
             let cells = self.make(plan, &extent).await?;
             let bytes = cells.memory_bytes() + cells.strings.memory_bytes();
             self.source.hold(leaf, bytes)?;
+            let cells = Arc::new(cells);
+            if is_whole {
+                let part = SharedPart(Shared::Cells(cells.clone()));
+                self.parts.put(PartName::Cells(column.clone()), part);
+            }
             self.columns.insert(column.clone(), cells);
         }
         Ok(())
     }
 
     fn cells(&self, column: &Column) -> Option<&Cells> {
-        self.columns.get(column)
+        self.columns.get(column).map(|cells| &**cells)
     }
 
     /// Dictionaries are taken to have all strings of their chunk, as Tempo takes them (block-format.md §3.1): a writer that goes over to
     /// plain pages within a chunk makes a block that can't be searched.
     async fn strings_of(&mut self, column: &Column) -> Result<Option<Strings>, Self::Error> {
-        if let Column::Attribute(level, key) = column {
-            return self.strings_of_attribute(*level, key).await;
+        // What is there already costs less than its dictionary.
+        let is_kept = self.parts.is_kept();
+        if is_kept && (self.columns.contains_key(column) || self.take_shared(column)) {
+            self.load_members(column.level()).await?;
+            return Ok(None);
         }
-        let Some((leaf, make)) = direct::leaf_of(column) else {
-            return Ok(Some(Strings::none()));
-        };
-        match (make, self.find(leaf)) {
-            (Make::Text, Some(leaf)) => self.dictionary(leaf).await,
-            (Make::Number(_), _) => Ok(Some(Strings::none())),
-            // Their texts are not stored.
-            (Make::SpanId | Make::TraceId, _) | (Make::Text, None) => Ok(None),
+        let name = PartName::Texts(column.clone());
+        if let Some(SharedPart(Shared::Texts(texts))) = self.parts.get(&name) {
+            return Ok(texts);
         }
+        let texts = self.read_strings_of(column).await?;
+        self.parts
+            .put(name, SharedPart(Shared::Texts(texts.clone())));
+        Ok(texts)
     }
 
     async fn load_events(&mut self) -> Result<(), Self::Error> {
@@ -482,7 +577,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
     }
 
     fn events(&self) -> Option<&Members> {
-        self.events.as_ref()
+        self.events.as_deref()
     }
 
     async fn load_links(&mut self) -> Result<(), Self::Error> {
@@ -490,13 +585,17 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
     }
 
     fn links(&self) -> Option<&Members> {
-        self.links.as_ref()
+        self.links.as_deref()
     }
 
     async fn load_trace_ids(&mut self) -> Result<(), Self::Error> {
         let (None, Some(leaf)) = (&self.trace_ids, self.find(Leaf::TraceId)) else {
             return Ok(());
         };
+        if let Some(SharedPart(Shared::TraceIds(ids))) = self.parts.get(&PartName::TraceIds) {
+            self.trace_ids = Some(ids);
+            return Ok(());
+        }
         let rows = self.source.rows.clone();
         self.source.fetch(&[leaf], rows.clone()).await?;
         let data = self.source.read(leaf, rows.clone(), Wanted::VALUES).await?;
@@ -514,6 +613,9 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
             return Err(self.source.corrupt(leaf, "ids of other rows"));
         }
         self.source.hold(leaf, ids.len() * 16)?;
+        let ids: Arc<[TraceId]> = ids.into();
+        let part = SharedPart(Shared::TraceIds(ids.clone()));
+        self.parts.put(PartName::TraceIds, part);
         self.trace_ids = Some(ids);
         Ok(())
     }
@@ -524,7 +626,16 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
 
     async fn service_stats(&mut self, trace: u32) -> Result<Vec<ServiceStats>, Self::Error> {
         if self.stats.is_none() {
-            self.stats = Some(Stats::load(&mut self.source).await?);
+            let name = PartName::ServiceStats;
+            self.stats = Some(match self.parts.get(&name) {
+                Some(SharedPart(Shared::ServiceStats(stats))) => stats,
+                _ => {
+                    let stats = Arc::new(Stats::load(&mut self.source).await?);
+                    let part = SharedPart(Shared::ServiceStats(stats.clone()));
+                    self.parts.put(name, part);
+                    stats
+                }
+            });
         }
         let stats = self.stats.as_ref();
         Ok(stats.map(|stats| stats.of_trace(trace)).unwrap_or_default())
@@ -563,6 +674,10 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
     }
 
     async fn keys(&mut self, level: Level) -> Result<Vec<Box<str>>, Self::Error> {
+        let name = PartName::Keys(level);
+        if let Some(SharedPart(Shared::Keys(keys))) = self.parts.get(&name) {
+            return Ok(keys.to_vec());
+        }
         let mut keys = self.named_with_values(level).await?;
         if let Some(at) = level_index(level)
             && let Some(leaf) = self.attributes.get(at).map(|level| level.leaves.key)
@@ -589,6 +704,8 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
         }
         keys.sort_unstable();
         keys.dedup();
+        let part = SharedPart(Shared::Keys(keys.clone().into()));
+        self.parts.put(name, part);
         Ok(keys)
     }
 
@@ -609,7 +726,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
     }
 
     fn bytes_read(&self) -> u64 {
-        self.source.bytes_read()
+        self.source.bytes_read() + self.shared_bytes
     }
 
     fn memory_bytes(&self) -> usize {

@@ -72,7 +72,7 @@ impl Layout {
         Ok(layout)
     }
 
-    fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         let shape = &self.shape;
         let numbers = [
             &shape.trace_starts,

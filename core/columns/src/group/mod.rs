@@ -10,6 +10,7 @@ mod limits;
 mod merge;
 mod named;
 mod owners;
+mod parts;
 mod places;
 mod plan;
 mod slots;
@@ -20,4 +21,5 @@ mod table;
 
 pub use chunk::GroupChunk;
 pub use error::LoadError;
+pub use parts::{PartName, SharedPart, SharedParts};
 pub use plan::plan_rows;

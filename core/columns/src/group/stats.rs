@@ -63,6 +63,13 @@ impl Stats {
         })
     }
 
+    /// What it takes in memory.
+    pub fn memory_bytes(&self) -> usize {
+        let leaves = [&self.services, &self.spans, &self.errors];
+        let values = leaves.map(|data| data.page.values.memory_bytes());
+        values.iter().sum::<usize>() + self.starts.capacity() * 4
+    }
+
     /// Sorted by service.
     pub fn of_trace(&self, trace: u32) -> Vec<ServiceStats> {
         let start = |trace: usize| self.starts.get(trace).copied().unwrap_or(0) as usize;

@@ -4,6 +4,7 @@ mod broken;
 mod intrinsics;
 mod naive;
 mod rewritten;
+mod shared;
 mod support;
 mod tables;
 mod walk;

@@ -258,6 +258,7 @@ fn cells(level: Level, values: &[Static], dictionary: bool) -> Cells {
         bits,
         elements,
         strings: pool.strings(dictionary),
+        hidden: Vec::new(),
     }
 }
 
