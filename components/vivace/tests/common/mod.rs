@@ -366,6 +366,31 @@ pub fn agent() -> ureq::Agent {
         .into()
 }
 
+/// `path?name=value&…`, with everything in the values escaped that has to be.
+pub fn with_params(path: &str, params: &[(&str, &str)]) -> String {
+    let mut url = path.to_owned();
+    for (index, (name, value)) in params.iter().enumerate() {
+        url.push(if index == 0 { '?' } else { '&' });
+        url.push_str(name);
+        url.push('=');
+        url.push_str(&escaped(value));
+    }
+    url
+}
+
+/// Percent-encoded, but for what may stand in a query as it is.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~()*".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
 /// Any method on any URL, without a body.
 pub fn send(method: &str, url: &str, headers: &[(&str, &str)]) -> Result<Answer> {
     let mut request = ureq::http::Request::builder().method(method).uri(url);
