@@ -3,6 +3,8 @@
 //! The front end decides how many jobs run at once, in which order, and when it has enough; where spans lie and how a job reads them
 //! is the business of whoever implements `QuerySource`. A job that is dropped stops within 50 ms.
 
+use std::any::Any;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -44,6 +46,30 @@ pub struct Jobs<T> {
     pub block_bytes: u64,
 }
 
+/// What the source keeps of a search from its jobs to its completion, by tenant: both must see the same data, though spans move.
+#[derive(Clone, Default)]
+pub struct Remembered(Rc<RefCell<Vec<(String, Rc<dyn Any>)>>>);
+
+impl Remembered {
+    pub fn set(&self, tenant: &str, value: Rc<dyn Any>) {
+        let mut all = self.0.borrow_mut();
+        all.retain(|(known, _)| known != tenant);
+        all.push((tenant.to_owned(), value));
+    }
+
+    pub fn get(&self, tenant: &str) -> Option<Rc<dyn Any>> {
+        let all = self.0.borrow();
+        let found = all.iter().find(|(known, _)| known == tenant);
+        found.map(|(_, value)| Rc::clone(value))
+    }
+}
+
+impl std::fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Remembered({})", self.0.borrow().len())
+    }
+}
+
 /// A search.
 #[derive(Clone, Debug)]
 pub struct SearchSpec {
@@ -57,6 +83,8 @@ pub struct SearchSpec {
     pub limit: u32,
     /// The newest traces, not any.
     pub most_recent: bool,
+    /// The source's own.
+    pub remembered: Remembered,
 }
 
 /// A metrics query.

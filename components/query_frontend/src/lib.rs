@@ -25,8 +25,8 @@ pub use api::{Deps, Queries};
 pub use config::{MetricsConfig, QueryConfig, SearchConfig};
 pub use error::QueryError;
 pub use jobs::{
-    Job, JobCost, Jobs, MetricsSpec, QuerySource, SearchSpec, Start, TagScope, TagValue, TagsFound,
-    TagsSpec,
+    Job, JobCost, Jobs, MetricsSpec, QuerySource, Remembered, SearchSpec, Start, TagScope,
+    TagValue, TagsFound, TagsSpec,
 };
 pub use metrics::Objective;
 pub use params::{BadParameter, Mode, TraceByIdParams, TraceFilter, parse_trace_by_id};

@@ -8,7 +8,7 @@ use super::numbers::{go_duration, uint_param};
 use super::time::{Asked, Bounds, SECOND, Window, complete, out_of_order, since_of_range};
 use super::{BadParameter, Pairs, logfmt, value};
 use crate::config::SearchConfig;
-use crate::jobs::SearchSpec;
+use crate::jobs::{Remembered, SearchSpec};
 use crate::legacy;
 
 /// A search as it was asked for, by URL or by stream.
@@ -155,6 +155,7 @@ pub fn plan_search(
             spans_per_set,
             limit,
             most_recent,
+            remembered: Remembered::default(),
         },
     })
 }

@@ -305,6 +305,7 @@ impl Inner {
             return Ok(no_jobs());
         }
         let held = self.view(tenant, spec.start, spec.end).await?;
+        spec.remembered.set(tenant, held.clone());
         if job.plan.needs_whole_traces() {
             job.overlap = Some(self.overlap(&held.view).await?.0);
         }
@@ -388,7 +389,12 @@ impl Inner {
         if job.plan.needs_whole_traces() || found.is_empty() {
             return Ok(found);
         }
-        let held = self.view(tenant, spec.start, spec.end).await?;
+        // The very data that the jobs saw: in a later view two parts of a trace may have become one that nobody would ask for.
+        let remembered = spec.remembered.get(tenant);
+        let held = match remembered.map(|held| held.downcast::<Held>()) {
+            Some(Ok(held)) => held,
+            _ => self.view(tenant, spec.start, spec.end).await?,
+        };
         if held.view.live.len() + held.view.blocks.len() < 2 {
             return Ok(found);
         }
