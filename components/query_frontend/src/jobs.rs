@@ -48,7 +48,10 @@ pub struct Jobs<T> {
 
 /// What the source keeps of a search from its jobs to its completion, by tenant: both must see the same data, though spans move.
 #[derive(Clone, Default)]
-pub struct Remembered(Rc<RefCell<Vec<(String, Rc<dyn Any>)>>>);
+pub struct Remembered(Rc<RefCell<Vec<OfTenant>>>);
+
+/// A tenant, and what is kept for it.
+type OfTenant = (String, Rc<dyn Any>);
 
 impl Remembered {
     pub fn set(&self, tenant: &str, value: Rc<dyn Any>) {
