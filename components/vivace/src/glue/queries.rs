@@ -1,6 +1,7 @@
 //! The query frontend's way to all spans of a tenant: live data of every shard and blocks, as jobs over the shards.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,24 +10,25 @@ use futures_util::future::{LocalBoxFuture, try_join_all};
 use vivace_block::{BlockMeta, id};
 use vivace_columns::{Column, Level};
 use vivace_engine::{AnswerOptions, Dedicated, Plan, TraceResult, tag_filters};
-use vivace_live_store::{LiveBatch, Snapshot};
+use vivace_live_store::Snapshot;
 use vivace_model::TraceId;
 use vivace_protocol::trace::Fragment;
 use vivace_querier::{
-    Cost, Error as QuerierError, MetricsJob, Overlap, Querier, SearchJob, TagsJob, Unit, View,
-    WantedTags, matching_spans,
+    Cost, Error as QuerierError, MetricsJob, Overlap, Planned, Querier, SearchJob, TagsJob, Unit,
+    View, WantedTags, matching_spans,
 };
 use vivace_query_frontend::{
     Job, JobCost, Jobs, MetricsSpec, QuerySource, SearchSpec, SourceError, TagScope, TagsFound,
     TagsSpec,
 };
 use vivace_query_metrics::{MetricsPlan, Partials};
-use vivace_shards::event::Event;
 use vivace_shards::mailbox::{TrySendError, oneshot};
 use vivace_shards::memory::Charge;
 use vivace_shards::{Class, shard_id, spawn};
 use vivace_traceql::{Pipeline, Query};
 
+use super::apart::Apart;
+use super::live::Live;
 use super::traces::{block_error, lookup_error};
 use super::{Inboxes, Message, Owner, SectionBook};
 
@@ -184,70 +186,6 @@ impl Inner {
     }
 }
 
-/// Live data of all shards.
-#[derive(Default)]
-struct Live {
-    batches: Vec<LiveBatch>,
-    first_offsets: Vec<(u32, u64)>,
-    charges: Vec<Charge>,
-}
-
-impl Live {
-    fn add(&mut self, snapshot: Snapshot) {
-        self.batches.extend(snapshot.batches);
-        self.first_offsets.extend(snapshot.first_offsets);
-        self.charges.extend(snapshot.charges);
-    }
-
-    fn first_offset(&self, partition: u32) -> u64 {
-        let mut firsts = self.first_offsets.iter();
-        let found = firsts.find(|&&(one, _)| one == partition);
-        found.map_or(u64::MAX, |&(_, first)| first)
-    }
-
-    fn forget(&mut self, partition: u32, offset: u64) {
-        self.batches
-            .retain(|one| one.partition != partition || one.offset >= offset);
-    }
-}
-
-/// Traces that the jobs of a query leave to its last job, which sees all of their spans at once.
-struct Apart {
-    /// Jobs that have not answered yet.
-    waiting: Cell<usize>,
-    ids: RefCell<Vec<TraceId>>,
-    all_answered: Event,
-}
-
-impl Apart {
-    fn new(jobs: usize) -> Rc<Self> {
-        let apart = Self {
-            waiting: Cell::new(jobs),
-            ids: RefCell::default(),
-            all_answered: Event::default(),
-        };
-        if jobs == 0 {
-            apart.all_answered.set();
-        }
-        Rc::new(apart)
-    }
-
-    fn answered(&self, ids: Vec<TraceId>) {
-        self.ids.borrow_mut().extend(ids);
-        self.waiting.set(self.waiting.get().saturating_sub(1));
-        if self.waiting.get() == 0 {
-            self.all_answered.set();
-        }
-    }
-
-    async fn all(&self) -> Vec<TraceId> {
-        while self.waiting.get() > 0 {
-            self.all_answered.wait().await;
-        }
-        self.ids.borrow().clone()
-    }
-}
-
 fn job_cost(cost: Cost) -> JobCost {
     JobCost {
         inspected_bytes: cost.inspected_bytes,
@@ -316,27 +254,20 @@ impl Inner {
             .overlap
             .as_ref()
             .is_some_and(|overlap| !overlap.is_empty());
-        let mut jobs = Vec::new();
-        for one in planned {
-            let (inner, job) = (Rc::clone(self), Arc::clone(&job));
-            let (apart, held, unit) = (Rc::clone(&apart), Rc::clone(&held), one.unit);
-            jobs.push(Job {
-                bytes: one.bytes,
-                newest: one.newest,
-                run: Box::new(move || {
-                    let (inner, job) = (Rc::clone(&inner), Arc::clone(&job));
-                    let (apart, held, unit) = (Rc::clone(&apart), Rc::clone(&held), unit.clone());
-                    async move {
-                        let found = inner.run(move |querier| search_unit(querier, job, unit));
-                        let found = found.await?;
-                        apart.answered(found.apart);
-                        drop(held);
-                        Ok((found.traces, job_cost(found.cost)))
-                    }
-                    .boxed_local()
-                }),
-            });
-        }
+        let (inner, of_units) = (Rc::clone(self), Arc::clone(&job));
+        let (answers, seen) = (Rc::clone(&apart), Rc::clone(&held));
+        let mut jobs = unit_jobs(planned, move |unit| {
+            let (inner, job) = (Rc::clone(&inner), Arc::clone(&of_units));
+            let (apart, held) = (Rc::clone(&answers), Rc::clone(&seen));
+            async move {
+                let found = inner.run(move |querier| search_unit(querier, job, unit));
+                let found = found.await?;
+                apart.answered(found.apart);
+                drop(held);
+                Ok((found.traces, job_cost(found.cost)))
+            }
+            .boxed_local()
+        });
         if has_apart {
             let (inner, job) = (Rc::clone(self), Arc::clone(&job));
             let held = Rc::clone(&held);
@@ -404,21 +335,18 @@ impl Inner {
         if several.is_empty() {
             return Ok(found);
         }
-        let is_several = |id: &TraceId| several.contains(id);
         let (whole, _) = self
             .search_apart(&held.view, Arc::new(job), several.clone())
             .await?;
-        let mut complete = Vec::with_capacity(found.len());
-        for one in found {
-            match is_several(&one.trace_id) {
-                false => complete.push(one),
-                true => {
-                    let of_all = whole.iter().find(|whole| whole.trace_id == one.trace_id);
-                    complete.extend(of_all.cloned());
-                }
-            }
-        }
-        Ok(complete)
+        // What was found of a trace in one place gives way to the whole, or to nothing if the whole does not match.
+        let several: HashSet<TraceId> = several.into_iter().collect();
+        let whole = whole.into_iter().map(|one| (one.trace_id, one));
+        let mut whole: HashMap<TraceId, TraceResult> = whole.collect();
+        let complete = |one: TraceResult| match several.contains(&one.trace_id) {
+            true => whole.remove(&one.trace_id),
+            false => Some(one),
+        };
+        Ok(found.into_iter().filter_map(complete).collect())
     }
 
     async fn metrics(
@@ -449,27 +377,20 @@ impl Inner {
             .overlap
             .as_ref()
             .is_some_and(|overlap| !overlap.is_empty());
-        let mut jobs = Vec::new();
-        for one in planned {
-            let (inner, job) = (Rc::clone(self), Arc::clone(&job));
-            let (apart, held, unit) = (Rc::clone(&apart), Rc::clone(&held), one.unit);
-            jobs.push(Job {
-                bytes: one.bytes,
-                newest: one.newest,
-                run: Box::new(move || {
-                    let (inner, job) = (Rc::clone(&inner), Arc::clone(&job));
-                    let (apart, held, unit) = (Rc::clone(&apart), Rc::clone(&held), unit.clone());
-                    async move {
-                        let counted = inner.run(move |querier| count_unit(querier, job, unit));
-                        let counted = counted.await?;
-                        apart.answered(counted.apart);
-                        drop(held);
-                        Ok((counted.partials, job_cost(counted.cost)))
-                    }
-                    .boxed_local()
-                }),
-            });
-        }
+        let (inner, of_units) = (Rc::clone(self), Arc::clone(&job));
+        let (answers, seen) = (Rc::clone(&apart), Rc::clone(&held));
+        let mut jobs = unit_jobs(planned, move |unit| {
+            let (inner, job) = (Rc::clone(&inner), Arc::clone(&of_units));
+            let (apart, held) = (Rc::clone(&answers), Rc::clone(&seen));
+            async move {
+                let counted = inner.run(move |querier| count_unit(querier, job, unit));
+                let counted = counted.await?;
+                apart.answered(counted.apart);
+                drop(held);
+                Ok((counted.partials, job_cost(counted.cost)))
+            }
+            .boxed_local()
+        });
         if has_apart {
             let inner = Rc::clone(self);
             let held = Rc::clone(&held);
@@ -529,39 +450,48 @@ impl Inner {
                 _charges: Vec::new(),
             });
         }
-        let mut jobs = Vec::new();
-        for one in held.view.units(self.target_bytes.search) {
-            let (inner, job) = (Rc::clone(self), Arc::clone(&job));
-            let (held, unit) = (Rc::clone(&held), one.unit);
-            jobs.push(Job {
-                bytes: one.bytes,
-                newest: one.newest,
-                run: Box::new(move || {
-                    let (inner, job) = (Rc::clone(&inner), Arc::clone(&job));
-                    let (held, unit) = (Rc::clone(&held), unit.clone());
-                    async move {
-                        let found = inner.run(move |querier| tags_of_unit(querier, job, unit));
-                        let found = found.await?;
-                        drop(held);
-                        let names = found.found.names.into_iter();
-                        let tags = TagsFound {
-                            names: names
-                                .filter_map(|(level, name)| Some((scope_of(level)?, name)))
-                                .collect(),
-                            values: found.found.values.into_iter().collect(),
-                        };
-                        Ok((tags, job_cost(found.cost)))
-                    }
-                    .boxed_local()
-                }),
-            });
-        }
+        let planned = held.view.units(self.target_bytes.search);
+        let (inner, seen) = (Rc::clone(self), Rc::clone(&held));
+        let jobs = unit_jobs(planned, move |unit| {
+            let (inner, job, held) = (Rc::clone(&inner), Arc::clone(&job), Rc::clone(&seen));
+            async move {
+                let found = inner.run(move |querier| tags_of_unit(querier, job, unit));
+                let found = found.await?;
+                drop(held);
+                let names = found.found.names.into_iter();
+                let tags = TagsFound {
+                    names: names
+                        .filter_map(|(level, name)| Some((scope_of(level)?, name)))
+                        .collect(),
+                    values: found.found.values.into_iter().collect(),
+                };
+                Ok((tags, job_cost(found.cost)))
+            }
+            .boxed_local()
+        });
         Ok(Jobs {
             jobs,
             blocks: held.view.blocks.len() as u32,
             block_bytes: held.view.block_bytes(),
         })
     }
+}
+
+/// A job for each unit. `start` may be called again for one whose try has failed.
+fn unit_jobs<T: 'static>(
+    planned: Vec<Planned>,
+    start: impl Fn(Unit) -> LocalBoxFuture<'static, Result<(T, JobCost), SourceError>> + 'static,
+) -> Vec<Job<T>> {
+    let start = Rc::new(start);
+    let job = |one: Planned| {
+        let (start, unit) = (Rc::clone(&start), one.unit);
+        Job {
+            bytes: one.bytes,
+            newest: one.newest,
+            run: Box::new(move || start(unit.clone())),
+        }
+    };
+    planned.into_iter().map(job).collect()
 }
 
 fn no_jobs<T>() -> Jobs<T> {
