@@ -1,12 +1,15 @@
 //! What writing a block costs, and how large it gets.
 //!
-//! `cargo bench -p vivace-block-writer -- [otlp|generated] [leaves]`: `otlp` takes the spans of the conformance data,
-//! `generated` (the default) 250,000 spans with 15 attributes; `leaves` prints the size of each leaf as well.
+//! `cargo bench -p vivace-block-writer -- [otlp|varied|generated] [leaves] [once]`: `otlp` takes the spans of the
+//! conformance data, `varied` 200,000 spans whose ids, times and values don't repeat, `generated` (the default) 250,000
+//! spans with 15 attributes from templates. `leaves` prints the size of each leaf as well, the largest first. `once`
+//! writes version 5 once, to count instructions: `valgrind --tool=callgrind --toggle-collect='*::write_counted'`.
 //! With `VIVACE_BENCH_FILE` the blocks' `data.parquet` go to that path and the format's name.
 
 use bytes::Bytes;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use uuid::Uuid;
+use vivace_bench::data::varied::{CHUNK_SPANS, Window, chunk};
 use vivace_bench::data::{Generator, Shape};
 use vivace_block::Format;
 use vivace_block_writer::{Built, Options, Sink, write_block};
@@ -14,7 +17,11 @@ use vivace_model::SpanBatch;
 use vivace_protocol::otlp::{ScanOptions, Scanner};
 
 const SPANS: usize = 250_000;
+const VARIED_SPANS: usize = 200_000;
 const NOW: u64 = 1_795_335_883_175_355_314;
+/// What varied spans are spread over: half an hour.
+const VARIED_NANOS: u64 = 1_800_000_000_000;
+const SEED: u64 = 7;
 const ROUNDS: usize = 5;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -66,6 +73,21 @@ fn generated() -> Result<Vec<SpanBatch>> {
     Ok(batches)
 }
 
+fn varied() -> Result<Vec<SpanBatch>> {
+    let window = Window {
+        from: NOW - VARIED_NANOS,
+        to: NOW,
+    };
+    let chunks = (VARIED_SPANS / CHUNK_SPANS) as u64;
+    let mut batches = Vec::new();
+    for number in 0..chunks {
+        for body in chunk(SEED, number, window.part(number, chunks)) {
+            batches.extend(scan(&body)?);
+        }
+    }
+    Ok(batches)
+}
+
 fn finish<T>(work: impl Future<Output = T>) -> T {
     let mut work = std::pin::pin!(work);
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -76,7 +98,9 @@ fn finish<T>(work: impl Future<Output = T>) -> T {
     }
 }
 
-fn write(batches: &[SpanBatch], format: Format) -> Result<(Built, Vec<u8>)> {
+/// Never inlined, so that a profiler can count what happens in it alone.
+#[inline(never)]
+fn write_counted(batches: &[SpanBatch], format: Format) -> Result<(Built, Vec<u8>)> {
     let options = Options::new(format, "single-tenant", Uuid::nil());
     let mut file = File::default();
     let built = finish(write_block(batches, &options, &mut file, async || {}))?;
@@ -115,15 +139,22 @@ fn main() -> Result {
     let asked = |word: &str| arguments.iter().any(|argument| argument == word);
     let batches = if asked("otlp") {
         conformance()?
+    } else if asked("varied") {
+        varied()?
     } else {
         generated()?
     };
-    for format in [Format::VParquet5, Format::VParquet4] {
+    let (formats, rounds) = if asked("once") {
+        (&[Format::VParquet5][..], 1)
+    } else {
+        (&[Format::VParquet5, Format::VParquet4][..], ROUNDS)
+    };
+    for &format in formats {
         let mut best = f64::INFINITY;
         let mut last = None;
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             let started = cpu_nanos()?;
-            let written = write(&batches, format)?;
+            let written = write_counted(&batches, format)?;
             let took = (cpu_nanos()? - started) as f64 / written.0.spans as f64;
             best = best.min(took);
             last = Some(written);
