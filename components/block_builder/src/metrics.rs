@@ -2,7 +2,7 @@
 //! (observability.md §2.3), there with zeros from the start.
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
-use vivace_shards::metrics::{DURATION_BUCKETS, counter, counter_vec, gauge, histogram};
+use vivace_shards::metrics::{Busy, DURATION_BUCKETS, counter, counter_vec, gauge, histogram};
 
 use crate::sections::Reason;
 
@@ -18,6 +18,12 @@ const SIZE_BUCKETS: &[f64] = &[
 ];
 
 pub(crate) struct Metrics {
+    /// Records of a section back from log or live store, and by tenant.
+    pub cut: Busy,
+    /// Batches to a block in a local file.
+    pub write: Busy,
+    /// The shard's part of uploads; the store works elsewhere.
+    pub upload: Busy,
     pub blocks_cut: IntCounterVec,
     pub completed: IntCounter,
     pub completion_failed: IntCounter,
@@ -58,6 +64,9 @@ impl Metrics {
             cleared.with_label_values(&[kind]);
         }
         Self {
+            cut: Busy::new("cut"),
+            write: Busy::new("write"),
+            upload: Busy::new("upload"),
             blocks_cut,
             cleared,
             completed: counter(

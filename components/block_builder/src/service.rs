@@ -183,11 +183,10 @@ impl Inner {
         let _charge = self
             .memory(section.bytes.saturating_mul(MEMORY_FACTOR))
             .await;
-        let records = source
-            .read(partition, section.from..section.to)
-            .await
-            .map_err(log("read"))?;
-        let tenants = self.by_tenant(partition, records).await?;
+        let cut = &self.metrics.cut;
+        let records = source.read(partition, section.from..section.to);
+        let records = cut.polls(records).await.map_err(log("read"))?;
+        let tenants = cut.polls(self.by_tenant(partition, records)).await?;
         let blocks = tenants.into_iter().map(|(tenant, batches)| {
             let block =
                 id::deterministic(&tenant, u64::from(partition), section.from, source.log_id());
@@ -277,10 +276,11 @@ impl Inner {
         }
         let started = Instant::now();
         let options = (self.deps.options)(&tenant);
-        let local = build(&self.config.folder, &tenant, block, &batches, options).await?;
+        let metrics = &self.metrics;
+        let built = build(&self.config.folder, &tenant, block, &batches, options);
+        let local = metrics.write.polls(built).await?;
         drop(batches);
         let meta = local.built.meta.clone();
-        let metrics = &self.metrics;
         metrics.completed.inc();
         metrics
             .completion_seconds
@@ -288,7 +288,7 @@ impl Inner {
         metrics.completion_bytes.observe(meta.size as f64);
         metrics.spans.inc_by(local.built.spans);
         metrics.duplicates.inc_by(local.built.duplicates);
-        let uploaded = self.upload(&local).await;
+        let uploaded = metrics.upload.polls(self.upload(&local)).await;
         local.remove().await;
         metrics.cleared.with_label_values(&["complete"]).inc();
         uploaded?;

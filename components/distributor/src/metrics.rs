@@ -2,7 +2,7 @@
 
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 use vivace_shards::metrics::{
-    DURATION_BUCKETS, LocalHistogram, Unit, counter, counter_vec, gauge_vec, histogram_vec,
+    Busy, DURATION_BUCKETS, LocalHistogram, Unit, counter, counter_vec, gauge_vec, histogram_vec,
     local_histogram,
 };
 
@@ -94,6 +94,8 @@ pub(crate) fn announce(first_tenant: &str) {
 
 /// What every shard counts into.
 pub(crate) struct Metrics {
+    /// From a request's bytes to batches.
+    pub scan: Busy,
     pub push_duration: LocalHistogram,
     pub traces_per_batch: LocalHistogram,
     pub records_per_request: LocalHistogram,
@@ -140,6 +142,7 @@ impl Metrics {
         );
         write_bytes.with_label_values(&["partition_0"]);
         Self {
+            scan: Busy::new("scan"),
             push_duration: local(
                 "tempo_distributor_push_duration_seconds",
                 "Time from a request's arrival to its answer.",

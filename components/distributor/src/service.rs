@@ -187,9 +187,8 @@ impl Service {
             .map_err(|_| self.out_of_memory(tenant))?;
         let mut scanner = inner.scanners.borrow_mut().pop().unwrap_or_default();
         let breathe = vivace_shards::breathe;
-        let scanned = scanner
-            .scan_pausing(tenant, request, &options, breathe)
-            .await;
+        let scanned = scanner.scan_pausing(tenant, request, &options, breathe);
+        let scanned = inner.metrics.scan.polls(scanned).await;
         let mut idle = inner.scanners.borrow_mut();
         if idle.len() < IDLE_SCANNERS {
             idle.push(scanner);

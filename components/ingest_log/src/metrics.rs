@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use vivace_shards::metrics::{
-    DURATION_BUCKETS, LocalHistogram, Unit, counter, counter_vec, gauge, gauge_vec, local_histogram,
+    Busy, DURATION_BUCKETS, LocalHistogram, Unit, counter, counter_vec, gauge, gauge_vec,
+    local_histogram,
 };
 
 /// One set for each shard: histograms are recorded without sharing.
 pub(crate) struct Metrics {
+    /// From records to frames, and those to the disk.
+    pub(crate) busy: Busy,
     append_seconds: LocalHistogram,
     sync_seconds: LocalHistogram,
     group_records: LocalHistogram,
@@ -41,6 +44,7 @@ impl Metrics {
     pub(crate) fn new() -> Metrics {
         let histogram = |name, help, unit, buckets| local_histogram(name, help, &[], unit, buckets);
         Metrics {
+            busy: Busy::new("log"),
             append_seconds: histogram(
                 "vivace_ingest_log_append_duration_seconds",
                 "Time from a record's arrival at its partition to its acknowledgement.",

@@ -97,6 +97,10 @@ impl Store {
     /// room in the index. What is filtered out is counted and logged here; the client's answer is the caller's business.
     /// An error refuses the whole batch, and a retry may help.
     pub fn admit(&self, tenant: &str, batch: &SpanBatch, now: Instant) -> Result<Admission, Error> {
+        self.inner.busy.call(|| self.judge(tenant, batch, now))
+    }
+
+    fn judge(&self, tenant: &str, batch: &SpanBatch, now: Instant) -> Result<Admission, Error> {
         let inner = &*self.inner;
         let limits = (inner.limits)(tenant);
         let view = batch.view();

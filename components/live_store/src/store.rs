@@ -18,6 +18,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use vivace_model::{SpanBatch, TraceId};
 use vivace_shards::memory::{Pressure, pressure};
+use vivace_shards::metrics::Busy;
 use vivace_shards::time::{Instant, sleep};
 
 /// How often [`Store::maintain`] looks at ages and memory.
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     hasher: foldhash::quality::FixedState,
     /// What this shard last added to the process's gauges: entries, traces, index bytes, resident bytes, batches.
     reported: RefCell<[i64; 5]>,
+    /// Judging batches and taking them in.
+    pub busy: Busy,
 }
 
 impl Inner {
@@ -93,6 +96,7 @@ impl Store {
                 state: RefCell::new(State::new(seed)),
                 hasher: foldhash::quality::FixedState::with_seed(seed),
                 reported: RefCell::default(),
+                busy: Busy::new("index"),
             }),
         }
     }
@@ -119,7 +123,8 @@ impl Store {
     ///
     /// Never refuses: the batch is acknowledged, or about to be. Room was promised by [`Store::admit`].
     pub fn insert(&self, partition: u32, offset: u64, tenant: &str, batch: SpanBatch) {
-        self.take_in(partition, offset, tenant, batch);
+        let busy = &self.inner.busy;
+        busy.call(|| self.take_in(partition, offset, tenant, batch));
     }
 
     /// Returns how many of its traces are new, None for a second delivery.

@@ -7,10 +7,12 @@
 //! `counter`, `gauge`, `histogram` and their `_vec` forms are shared between threads (one atomic each).
 //! [`local_histogram`] is for latencies on hot paths: HDR precision, nothing shared while recording, merged when somebody asks.
 
+mod busy;
 pub mod computed;
 mod local;
 mod process;
 
+pub use busy::Busy;
 pub use local::{LocalHistogram, Unit, local_histogram, quantiles};
 
 use std::collections::HashMap;
@@ -64,6 +66,7 @@ pub fn registry() -> &'static Registry {
         for collector in [
             Box::new(process::ProcessCollector::new()) as Box<dyn Collector>,
             Box::new(local::LocalCollector),
+            Box::new(busy::BusyCollector::new()),
             Box::new(crate::memory::BudgetCollector::new()),
         ] {
             if let Err(error) = registry.register(collector) {

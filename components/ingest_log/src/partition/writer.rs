@@ -67,9 +67,11 @@ impl Partition {
             self.fail(group.members, Error::Closed);
             return;
         };
-        let parts = encode(&group, self.key(base)).await;
+        let busy = &self.metrics.busy;
+        let parts = busy.polls(encode(&group, self.key(base))).await;
         let begun = Instant::now();
-        match file.write_and_sync_at(group.start, parts).await {
+        let written = file.write_and_sync_at(group.start, parts);
+        match busy.polls(written).await {
             Ok(()) => {
                 self.metrics
                     .synced(begun.elapsed(), group.members.len(), group.bytes);
