@@ -27,6 +27,6 @@ pub use outcome::{Latencies, Outcome, Reads};
 pub use process::Process;
 pub use report::{Quantiles, ReadReport, Report, Usage};
 pub use run::{RunError, run};
-pub use samples::{Samples, Stored};
+pub use samples::{STAGES, Samples, Stored};
 pub use settle::Settled;
 pub use shared::{Mark, Marks, Shared};

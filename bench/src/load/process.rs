@@ -24,10 +24,19 @@ impl Process {
         Self::parse(&stat, &status)
     }
 
+    /// User and system time of the threads that are alive, by name.
+    pub fn threads(pid: u32) -> Vec<(String, Duration)> {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
+        let tasks = tasks.into_iter().flatten().flatten();
+        let threads = tasks.filter_map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            let name = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
+            Some((name, cpu(&stat)?))
+        });
+        threads.collect()
+    }
+
     fn parse(stat: &str, status: &str) -> Option<Self> {
-        // The command may hold blanks and brackets, so count from the last bracket: 11 and 12 are utime and stime.
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok();
         let kib = |key: &str| {
             status.lines().find_map(|line| {
                 let value = line.strip_prefix(key)?.trim().trim_end_matches(" kB");
@@ -35,11 +44,19 @@ impl Process {
             })
         };
         Some(Self {
-            cpu: TICK * ticks(11)?.saturating_add(ticks(12)?),
+            cpu: cpu(stat)?,
             rss: kib("VmRSS:")? * 1024,
             peak_rss: kib("VmHWM:")? * 1024,
         })
     }
+}
+
+/// User and system time in a line of a stat file.
+fn cpu(stat: &str) -> Option<Duration> {
+    // The command may hold blanks and brackets, so count from the last bracket: 11 and 12 are utime and stime.
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at)?.parse::<u32>().ok();
+    Some(TICK * ticks(11)?.saturating_add(ticks(12)?))
 }
 
 #[cfg(test)]
@@ -65,5 +82,22 @@ mod tests {
         let me = Process::read(std::process::id()).expect("this process");
         assert!(me.rss > 0 && me.peak_rss >= me.rss);
         assert_eq!(Process::read(u32::MAX), None);
+        let named = std::thread::Builder::new().name("some (name)".into());
+        let (tell, told) = std::sync::mpsc::channel::<()>();
+        let runs = std::sync::Arc::new(std::sync::Barrier::new(2));
+        let running = runs.clone();
+        let thread = named.spawn(move || {
+            running.wait();
+            told.recv()
+        });
+        let thread = thread.expect("a thread");
+        runs.wait();
+        let threads = Process::threads(std::process::id());
+        assert!(
+            threads.iter().any(|(name, _)| name == "some (name)"),
+            "{threads:?}"
+        );
+        drop(tell);
+        assert!(thread.join().is_ok());
     }
 }

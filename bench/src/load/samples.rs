@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// The consumer group whose commits follow the upload of blocks.
 const GROUP: &str = "live-store";
 
+/// Stages of ingest of which the server tells how long its shards were busy with them, in the order of a span's way.
+pub const STAGES: [&str; 6] = ["scan", "index", "log", "cut", "write", "upload"];
+const STAGE_SECONDS: &str = "vivace_stage_busy_seconds_total";
+
 /// Values by sample: the metric with its labels, written as in the text format.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Samples(BTreeMap<String, f64>);
@@ -23,8 +27,8 @@ pub struct Stored {
     pub spans_in_blocks: f64,
     /// Blocks uploaded by this process.
     pub blocks: f64,
-    /// Time that shards spent on building blocks.
-    pub build_seconds: f64,
+    /// Time in which shards were busy with each of [`STAGES`].
+    pub stage_seconds: [f64; STAGES.len()],
 }
 
 impl Samples {
@@ -74,6 +78,12 @@ impl Samples {
         Some(ends.all(|(partition, end)| *end == 0.0 || committed.get(partition) == Some(end)))
     }
 
+    fn stage_seconds(&self, stage: &str) -> f64 {
+        let all = self.of(STAGE_SECONDS);
+        let mut values = all.filter(|(labels, _)| label(labels, "stage") == Some(stage));
+        values.next().map_or(0.0, |(_, value)| value)
+    }
+
     /// For reports.
     pub fn stored(&self) -> Stored {
         Stored {
@@ -83,7 +93,7 @@ impl Samples {
             partitions: self.of("vivace_ingest_log_end_offset").count(),
             spans_in_blocks: self.sum("vivace_block_builder_spans_total"),
             blocks: self.sum("tempo_live_store_local_blocks_flushed_total"),
-            build_seconds: self.sum("vivace_block_builder_busy_seconds_total"),
+            stage_seconds: STAGES.map(|stage| self.stage_seconds(stage)),
         }
     }
 }
@@ -129,5 +139,9 @@ mod tests {
         assert_eq!(samples.sum("vivace_ingest_log"), 0.0);
         let stored = samples.stored();
         assert_eq!((stored.partitions, stored.log_segments), (2, 3.0));
+        let text =
+            format!("{STAGE_SECONDS}{{stage=\"log\"}} 1.5\n{STAGE_SECONDS}{{stage=\"own\"}} 9\n");
+        let stages = Samples::parse(&text).stored().stage_seconds;
+        assert_eq!(stages, [0.0, 0.0, 1.5, 0.0, 0.0, 0.0]);
     }
 }

@@ -5,6 +5,7 @@ use super::bucket::Bucket;
 use super::ingest::{load, reads};
 use super::options::Options;
 use super::server::Server;
+use super::stages::stages;
 use super::summary::{Measured, Target};
 use crate::load::{Protocol, Report, Settled};
 
@@ -19,7 +20,7 @@ const MIB: f64 = 1_048_576.0;
 /// Microseconds of CPU for a span from OTLP to its block in the bucket: a tenth of Tempo's 89.
 const ALL_IN_CPU: f64 = 8.9;
 /// Microseconds of CPU for a span to become part of a block.
-const BUILD_CPU: f64 = 2.5;
+pub const BUILD_CPU: f64 = 2.5;
 
 /// All spans as fast as answers come back, then blocks, then traces.
 pub fn blocks(options: &Options) -> Result<Vec<Measured>, Error> {
@@ -117,11 +118,12 @@ fn cpu(report: &Report, settled: &Settled) -> Vec<Measured> {
         );
         measured.push(Measured::new("spans built after the last ack", "%", share));
     }
-    if settled.after.build_seconds > 0.0 {
-        let micros = settled.after.build_seconds * 1e6 / settled.after.spans_in_blocks.max(1.0);
-        let target = Some(Target::AtMost(BUILD_CPU));
-        measured.push(Measured::new("block building alone", "us/span", micros).target(target));
-    }
+    let all = report.server_until_settled.as_ref();
+    measured.extend(stages(
+        report.spans,
+        &settled.after,
+        all.map(|all| all.cpu_us_per_item),
+    ));
     measured
 }
 

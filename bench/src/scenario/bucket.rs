@@ -1,12 +1,13 @@
 //! What a local bucket holds.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Error;
 
 /// Bytes and blocks of all tenants.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bucket {
     /// Blocks with rows.
     pub blocks: u64,
@@ -14,6 +15,10 @@ pub struct Bucket {
     pub bytes: u64,
     /// Bytes of the objects with the rows.
     pub data_bytes: u64,
+    /// Bytes of all objects of a name; numbers at the end of names are left out.
+    pub by_name: BTreeMap<String, u64>,
+    /// The objects with the rows.
+    pub data: Vec<PathBuf>,
 }
 
 impl Bucket {
@@ -34,7 +39,11 @@ impl Bucket {
                 continue;
             }
             self.bytes += metadata.len();
-            if entry.file_name() == "data.parquet" {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let kind = name.trim_end_matches(|c: char| c.is_ascii_digit());
+            *self.by_name.entry(kind.to_owned()).or_default() += metadata.len();
+            if name == "data.parquet" {
+                self.data.push(entry.path());
                 self.blocks += 1;
                 self.data_bytes += metadata.len();
             }
@@ -55,18 +64,20 @@ mod tests {
             ("a/1/meta.json", 7),
             ("b/2/data.parquet", 50),
             ("b/index.pb.zst", 3),
+            ("b/2/bloom-0", 4),
+            ("b/2/bloom-11", 5),
         ] {
             let path = folder.path().join(name);
             let parent = path.parent().unwrap_or(folder.path());
             fs::create_dir_all(parent).map_err(Error::io(name))?;
             fs::write(path, vec![0; bytes]).map_err(Error::io(name))?;
         }
-        let expected = Bucket {
-            blocks: 2,
-            bytes: 160,
-            data_bytes: 150,
-        };
-        assert_eq!(Bucket::read(folder.path())?, expected);
+        let bucket = Bucket::read(folder.path())?;
+        assert_eq!(
+            (bucket.blocks, bucket.bytes, bucket.data_bytes),
+            (2, 169, 150)
+        );
+        assert_eq!((bucket.by_name["bloom-"], bucket.data.len()), (9, 2));
         Ok(())
     }
 }

@@ -22,16 +22,16 @@ const FILTERED: &str = "vivace_querier_blocks_filtered_total";
 
 /// One lookup.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Lookup {
-    took: Duration,
-    reads: f64,
-    bytes: f64,
+pub struct Lookup {
+    pub took: Duration,
+    pub reads: f64,
+    pub bytes: f64,
     spans: u64,
 }
 
 /// A trace of the load.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Wanted {
+pub struct Wanted {
     id: String,
     spans: u64,
 }
@@ -128,7 +128,7 @@ fn middle(mut values: Vec<f64>) -> f64 {
 }
 
 /// Lines of the load generator's sample.
-fn wanted(text: &str) -> Result<Vec<Wanted>, Error> {
+pub fn wanted(text: &str) -> Result<Vec<Wanted>, Error> {
     let lines = text.lines().map(|line| {
         let (id, spans) = line.split_once(' ')?;
         Some(Wanted {
@@ -142,7 +142,7 @@ fn wanted(text: &str) -> Result<Vec<Wanted>, Error> {
 }
 
 /// Reads the trace and makes sure that it is whole.
-fn look_up(server: &Server, wanted: &Wanted) -> Result<Lookup, Error> {
+pub fn look_up(server: &Server, wanted: &Wanted) -> Result<Lookup, Error> {
     let started = Instant::now();
     let body = http::get(&server.at().query, &format!("/api/v2/traces/{}", wanted.id))?;
     let took = started.elapsed();

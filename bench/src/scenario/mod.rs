@@ -5,15 +5,22 @@ mod bucket;
 mod cold;
 mod connection;
 mod criterion;
+mod fair;
+mod footer;
 mod http;
 mod ingest;
 mod machine;
+mod many_blocks;
+mod memory;
 mod moto;
 mod options;
 mod queries;
 mod results;
 mod server;
+mod shards;
+mod stages;
 mod start;
+mod storage;
 mod summary;
 mod two_hours;
 
@@ -69,6 +76,14 @@ pub fn run(options: &Options) -> Result<Vec<Summary>, Error> {
             }
             continue;
         }
+        if scenario == Scenario::Storage {
+            // The same data each time.
+            eprintln!("{}", scenario.name());
+            let summary = storage::storage(options)?;
+            eprint!("{}", summary.text());
+            summaries.push(summary);
+            continue;
+        }
         // Criterion repeats by itself, and two hours are long.
         let repeat = match scenario {
             Scenario::Criterion | Scenario::TwoHours => 1,
@@ -96,7 +111,13 @@ fn once(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, Error> {
         Scenario::Blocks => blocks::blocks(options),
         Scenario::TwoHours => two_hours::two_hours(options),
         Scenario::ColdS3 => cold::cold_s3(options),
+        Scenario::Shards => shards::shards(options),
+        Scenario::Memory => memory::memory(options),
+        Scenario::ManyBlocks => many_blocks::many_blocks(options),
+        Scenario::Fair => fair::fair(options),
         Scenario::Criterion => criterion::run(options),
-        Scenario::Queries => Err(Error::Failed("queries make summaries of their own".into())),
+        Scenario::Queries | Scenario::Storage => Err(Error::Failed(
+            "this scenario makes summaries of its own".into(),
+        )),
     }
 }

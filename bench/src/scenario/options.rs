@@ -32,6 +32,16 @@ pub enum Scenario {
     /// Traces by id from an S3 server with cold caches. Without --only it runs where there is a Python with moto.
     #[value(name = "cold-s3")]
     ColdS3,
+    /// As fast as answers come back on 1, 2 and as many shards as there are CPUs, until everything is in blocks.
+    Shards,
+    /// Peak memory at full speed, for few and for many spans.
+    Memory,
+    /// What a span takes in the bucket, by file and by column.
+    Storage,
+    /// Traces by id among a thousand blocks, warm and cold.
+    ManyBlocks,
+    /// Ingest at half of full speed with and without queries beside it, while blocks are made.
+    Fair,
     /// Queries of all kinds over blocks and live data, warm and cold.
     Queries,
     /// The criterion benches.
@@ -71,6 +81,18 @@ pub struct Options {
     /// Spans that become blocks.
     #[arg(long, default_value_t = 2_000_000)]
     pub block_spans: u64,
+    /// Spans of the memory scenario (comma-separated), each sent to a server of its own.
+    #[arg(long, value_delimiter = ',', default_value = "600000,5000000")]
+    pub memory_spans: Vec<u64>,
+    /// Spans of the storage scenario.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub storage_spans: u64,
+    /// Blocks of the many-blocks scenario.
+    #[arg(long, default_value_t = 1_000)]
+    pub many_blocks: u64,
+    /// Spans per second of the fair scenario; 0 = half of what full speed is.
+    #[arg(long, default_value_t = 0)]
+    pub mixed_rate: u64,
     /// Spans of the two hours.
     #[arg(long, default_value_t = 14_400_000)]
     pub two_hours_spans: u64,
@@ -131,6 +153,9 @@ pub struct Options {
     /// Its process on this machine.
     #[arg(long)]
     pub external_pid: Option<u32>,
+    /// Its bucket, where that is a folder of this machine.
+    #[arg(long, requires = "external_http")]
+    pub external_bucket: Option<PathBuf>,
 }
 
 impl Options {
@@ -141,6 +166,7 @@ impl Options {
             otlp_grpc: self.external_grpc?,
             query: self.external_query.clone()?,
             pid: self.external_pid?,
+            bucket: self.external_bucket.clone(),
         })
     }
 
@@ -167,6 +193,8 @@ impl Options {
             Scenario::Replay,
             Scenario::ColdS3,
             Scenario::Criterion,
+            Scenario::Shards,
+            Scenario::ManyBlocks,
         ];
         let possible = |scenario: &Scenario| self.external().is_none() || !own.contains(scenario);
         asked.into_iter().filter(possible).collect()
@@ -191,7 +219,7 @@ mod tests {
         let line = "vivace-bench --external-http 127.0.0.1:1 --external-grpc 127.0.0.1:2 --external-query http://127.0.0.1:3 --external-pid 4";
         let other = Options::parse_from(line.split_whitespace());
         assert_eq!(other.external().map(|other| other.pid), Some(4));
-        for own in [Scenario::Start, Scenario::ColdS3] {
+        for own in [Scenario::Start, Scenario::ColdS3, Scenario::Shards] {
             assert!(!other.scenarios().contains(&own));
         }
         assert!(other.scenarios().contains(&Scenario::Blocks));

@@ -35,17 +35,15 @@ pub fn section(machine: &Machine, command: &str, summary: &Summary) -> String {
         machine.load_before,
     );
     for row in &summary.rows {
-        let target = match (row.target, row.reached()) {
-            (Some(Target::AtMost(most)), reached) => format!(
-                "at most {}: {}",
-                number(most),
-                if reached == Some(true) {
-                    "reached"
-                } else {
-                    "**missed**"
-                }
-            ),
-            (None, _) => String::new(),
+        let wanted = match row.target {
+            Some(Target::AtMost(most)) => format!("at most {}", number(most)),
+            Some(Target::AtLeast(least)) => format!("at least {}", number(least)),
+            None => String::new(),
+        };
+        let target = match row.reached() {
+            Some(true) => format!("{wanted}: reached"),
+            Some(false) => format!("{wanted}: **missed**"),
+            None => wanted,
         };
         let median = format!("{} {}", number(row.median), row.unit);
         text.push_str(&format!(

@@ -48,6 +48,8 @@ pub struct External {
     pub otlp_grpc: SocketAddr,
     pub query: String,
     pub pid: u32,
+    /// Its bucket, if that is a folder here.
+    pub bucket: Option<PathBuf>,
 }
 
 /// A server. One of our own is killed, and its data removed, when this is dropped.
@@ -104,6 +106,7 @@ impl Server {
             otlp_grpc,
             query: format!("http://{http}"),
             pid: 0,
+            bucket: None,
         };
         let server = Self {
             at,
@@ -205,10 +208,12 @@ impl Server {
         }
     }
 
-    /// The folder that is its bucket, if it is one of our own with a local bucket.
+    /// The folder that is its bucket, if it is one of our own with a local bucket, or another's whose folder is known.
     pub fn bucket(&self) -> Option<PathBuf> {
-        let own = self.own.as_ref()?;
-        Some(own.folder.path().join(BLOCKS)).filter(|path| path.is_dir())
+        let own = self.own.as_ref();
+        let own = own.map(|own| own.folder.path().join(BLOCKS));
+        own.or_else(|| self.at.bucket.clone())
+            .filter(|path| path.is_dir())
     }
 
     /// What its `/metrics` say now.

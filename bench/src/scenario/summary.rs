@@ -9,6 +9,18 @@ use super::options::Scenario;
 pub enum Target {
     /// This or less.
     AtMost(f64),
+    /// This or more.
+    AtLeast(f64),
+}
+
+impl Target {
+    /// Whether this value reaches it.
+    pub fn is_reached(self, value: f64) -> bool {
+        match self {
+            Self::AtMost(most) => value <= most,
+            Self::AtLeast(least) => value >= least,
+        }
+    }
 }
 
 /// One figure of one run.
@@ -57,7 +69,7 @@ pub struct Row {
 impl Row {
     /// Whether the median reaches the target; `None` without one.
     pub fn reached(&self) -> Option<bool> {
-        self.target.map(|Target::AtMost(most)| self.median <= most)
+        self.target.map(|target| target.is_reached(self.median))
     }
 }
 
@@ -179,6 +191,13 @@ pub fn median(sorted: &[f64]) -> f64 {
         n if n % 2 == 1 => sorted[n / 2],
         n => f64::midpoint(sorted[n / 2 - 1], sorted[n / 2]),
     }
+}
+
+/// Of sorted values: the smallest that at least this share does not exceed.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = (share * sorted.len() as f64).ceil() as usize;
+    let value = sorted.get(at.saturating_sub(1));
+    value.copied().unwrap_or(f64::NAN)
 }
 
 /// Three or so digits that say something.

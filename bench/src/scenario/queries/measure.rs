@@ -8,6 +8,7 @@ use crate::data::varied::{order_id, trace_id};
 use crate::load::Process;
 use crate::scenario::Error;
 use crate::scenario::connection::{Connection, escape};
+use crate::scenario::summary::quantile;
 
 /// Asked without being measured, at first.
 const WARM_UP: usize = 2;
@@ -140,13 +141,6 @@ pub fn warm(
         }),
         answer: last,
     }))
-}
-
-/// Of sorted values: the smallest that at least this share does not exceed.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let at = (share * sorted.len() as f64).ceil() as usize;
-    let value = sorted.get(at.saturating_sub(1));
-    value.copied().unwrap_or(f64::NAN)
 }
 
 /// Of positive values; NaN if there are none.

@@ -194,6 +194,17 @@ fn load_other(options: &Options) -> Result<Loaded, Error> {
     })
 }
 
+/// Sends so many spans, spread over the options' time; returns how many they came to.
+pub fn fill_all(options: &Options, otlp: &str, spans: u64) -> Result<u64, Error> {
+    let part = Part {
+        from: 0,
+        to: (spans / CHUNK_SPANS as u64).max(1),
+        window: window(options, now()?),
+    };
+    fill(otlp, SEED, part)?;
+    Ok(part.spans())
+}
+
 fn wait_for_blocks(server: &Server) -> Result<(), Error> {
     let started = Instant::now();
     while started.elapsed() < BLOCK_MAX {

@@ -1,0 +1,68 @@
+//! Where the server's time goes, by its own counters.
+
+use super::blocks::BUILD_CPU;
+use super::summary::{Measured, Target};
+use crate::load::{STAGES, Stored};
+
+/// What each stage means.
+const MEANINGS: [&str; STAGES.len()] = [
+    "requests to batches",
+    "live store",
+    "frames and checksums",
+    "records back",
+    "blocks",
+    "of blocks",
+];
+/// Stages that make blocks of records: those that the target of building is about.
+const BUILDING: [&str; 2] = ["cut", "write"];
+
+/// Busy time of the server's shards by stage and span since it was started, and what is left of its CPU: HTTP, sockets, the kernel's part of
+/// disk and network. Nothing, where the server does not tell.
+pub fn stages(spans: u64, stored: &Stored, cpu_us_per_span: Option<f64>) -> Vec<Measured> {
+    let micros = |seconds: f64| seconds * 1e6 / spans.max(1) as f64;
+    let told: f64 = stored.stage_seconds.iter().sum();
+    if told == 0.0 {
+        return Vec::new();
+    }
+    let all = STAGES.iter().zip(MEANINGS).zip(stored.stage_seconds);
+    let mut measured: Vec<Measured> = all
+        .clone()
+        .map(|((stage, meaning), seconds)| {
+            let name = format!("stage {stage}: {meaning}");
+            Measured::new(name, "us/span", micros(seconds))
+        })
+        .collect();
+    let building = all.filter(|((stage, _), _)| BUILDING.contains(stage));
+    let building = micros(building.map(|(_, seconds)| seconds).sum());
+    let target = Some(Target::AtMost(BUILD_CPU));
+    measured.push(Measured::new("stages cut and write", "us/span", building).target(target));
+    if let Some(cpu) = cpu_us_per_span {
+        let rest = cpu - micros(told);
+        measured.push(Measured::new("server CPU in no stage", "us/span", rest));
+    }
+    measured
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Scenario, Summary};
+
+    #[test]
+    fn stages_and_the_rest_make_the_whole() {
+        let stored = Stored {
+            stage_seconds: [1.0, 0.5, 0.25, 0.5, 1.5, 0.25],
+            ..Stored::default()
+        };
+        let measured = stages(1_000_000, &stored, Some(5.0));
+        let summary = Summary::new(Scenario::Blocks, &[measured]);
+        let figure = |name: &str| {
+            let row = summary.rows.iter().find(|row| row.name.starts_with(name));
+            row.map(|row| row.median)
+        };
+        assert_eq!(figure("stage scan"), Some(1.0));
+        assert_eq!(figure("stages cut and write"), Some(2.0));
+        assert_eq!(figure("server CPU in no stage"), Some(1.0));
+        assert!(stages(1, &Stored::default(), Some(5.0)).is_empty());
+    }
+}
