@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use super::Error;
 use super::options::{Options, Scenario};
 use super::server::{Server, sibling};
+use super::stages::so_far;
 use super::summary::{Measured, Target};
 use crate::load::{Protocol, ReadReport, Report};
 
@@ -82,6 +83,7 @@ pub fn at_rate(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, E
         ]),
     )?;
     let mut measured = common(&report, &RATE_TARGETS);
+    measured.extend(so_far(&server));
     measured.extend(reads("trace by id after", report.reads_after.as_ref()));
     Ok(measured)
 }
@@ -105,6 +107,7 @@ pub fn full_speed(scenario: Scenario, options: &Options) -> Result<Vec<Measured>
         report.spans_per_second,
     )];
     measured.extend(common(&report, &[(CPU, 3.0)]));
+    measured.extend(so_far(&server));
     Ok(measured)
 }
 

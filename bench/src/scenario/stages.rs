@@ -1,6 +1,7 @@
 //! Where the server's time goes, by its own counters.
 
 use super::blocks::BUILD_CPU;
+use super::server::Server;
 use super::summary::{Measured, Target};
 use crate::load::{STAGES, Stored};
 
@@ -13,26 +14,22 @@ const MEANINGS: [&str; STAGES.len()] = [
     "blocks",
     "of blocks",
 ];
+/// Spans that a server has taken in.
+const ACCEPTED: &str = "tempo_receiver_accepted_spans";
 /// Stages that make blocks of records: those that the target of building is about.
 const BUILDING: [&str; 2] = ["cut", "write"];
 
 /// Busy time of the server's shards by stage and span since it was started, and what is left of its CPU: HTTP, sockets, the kernel's part of
 /// disk and network. Nothing, where the server does not tell.
 pub fn stages(spans: u64, stored: &Stored, cpu_us_per_span: Option<f64>) -> Vec<Measured> {
+    let mut measured = rows(spans, stored);
+    if measured.is_empty() {
+        return measured;
+    }
     let micros = |seconds: f64| seconds * 1e6 / spans.max(1) as f64;
     let told: f64 = stored.stage_seconds.iter().sum();
-    if told == 0.0 {
-        return Vec::new();
-    }
-    let all = STAGES.iter().zip(MEANINGS).zip(stored.stage_seconds);
-    let mut measured: Vec<Measured> = all
-        .clone()
-        .map(|((stage, meaning), seconds)| {
-            let name = format!("stage {stage}: {meaning}");
-            Measured::new(name, "us/span", micros(seconds))
-        })
-        .collect();
-    let building = all.filter(|((stage, _), _)| BUILDING.contains(stage));
+    let all = STAGES.iter().zip(stored.stage_seconds);
+    let building = all.filter(|(stage, _)| BUILDING.contains(stage));
     let building = micros(building.map(|(_, seconds)| seconds).sum());
     let target = Some(Target::AtMost(BUILD_CPU));
     measured.push(Measured::new("stages cut and write", "us/span", building).target(target));
@@ -41,6 +38,27 @@ pub fn stages(spans: u64, stored: &Stored, cpu_us_per_span: Option<f64>) -> Vec<
         measured.push(Measured::new("server CPU in no stage", "us/span", rest));
     }
     measured
+}
+
+/// The stages alone, by span that the server has taken in since its start. Blocks of some of them are not made yet.
+pub fn so_far(server: &Server) -> Vec<Measured> {
+    match server.samples() {
+        Ok(samples) => rows(samples.sum(ACCEPTED) as u64, &samples.stored()),
+        // Another server may have no metrics.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn rows(spans: u64, stored: &Stored) -> Vec<Measured> {
+    if spans == 0 || stored.stage_seconds.iter().sum::<f64>() == 0.0 {
+        return Vec::new();
+    }
+    let all = STAGES.iter().zip(MEANINGS).zip(stored.stage_seconds);
+    let rows = all.map(|((stage, meaning), seconds)| {
+        let micros = seconds * 1e6 / spans as f64;
+        Measured::new(format!("stage {stage}: {meaning}"), "us/span", micros)
+    });
+    rows.collect()
 }
 
 #[cfg(test)]

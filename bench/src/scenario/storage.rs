@@ -8,7 +8,9 @@ use super::footer::{Column, Columns};
 use super::options::{Options, Scenario};
 use super::queries::fill_all;
 use super::server::Server;
+use super::stages::stages;
 use super::summary::{Measured, Summary, Table, TableRow, Target};
+use crate::load::Process;
 
 /// Bytes of data.parquet for a span.
 const DATA: f64 = 80.0;
@@ -21,9 +23,14 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Fills a server that makes blocks as it likes, and looks at its bucket.
 pub fn storage(options: &Options) -> Result<Summary, Error> {
     let server = Server::start(options)?;
+    let used = || Process::read(server.at().pid).map(|process| process.cpu);
+    let before = used();
     let otlp = format!("http://{}", server.at().otlp_http);
     let sent = fill_all(options, &otlp, options.storage_spans)?;
     wait(&server, options)?;
+    let cpu = before.zip(used());
+    let cpu = cpu.map(|(before, after)| after.saturating_sub(before));
+    let cpu = cpu.map(|cpu| cpu.as_secs_f64() * 1e6 / sent.max(1) as f64);
     let folder = server.bucket().ok_or_else(|| {
         Error::Failed("no bucket to look into: --external-bucket names its folder".into())
     })?;
@@ -38,9 +45,23 @@ pub fn storage(options: &Options) -> Result<Summary, Error> {
             columns.spans
         )));
     }
-    let log = server.samples().map(|samples| samples.stored());
-    let log = log.map_or(0.0, |stored| stored.log_bytes_written);
-    Ok(summary(&bucket, &columns, log / sent.max(1) as f64))
+    // Another server may have no metrics.
+    let stored = server.samples().map(|samples| samples.stored());
+    let stored = stored.unwrap_or_default();
+    let mut more = Vec::new();
+    if stored.log_bytes_written > 0.0 {
+        let log = stored.log_bytes_written / sent.max(1) as f64;
+        more.push(Measured::new("log written", "B/span", log));
+    }
+    if let Some(cpu) = cpu {
+        more.push(Measured::new("server CPU, all in", "us/span", cpu));
+    }
+    more.extend(stages(sent, &stored, cpu));
+    if let Some(process) = Process::read(server.at().pid) {
+        let peak = process.peak_rss as f64 / 1_048_576.0;
+        more.push(Measured::new("peak RSS", "MiB", peak));
+    }
+    Ok(summary(&bucket, &columns, more))
 }
 
 /// Until everything is in blocks; a server that does not tell gets its time.
@@ -63,7 +84,7 @@ fn wait(server: &Server, options: &Options) -> Result<(), Error> {
     }
 }
 
-fn summary(bucket: &Bucket, columns: &Columns, log: f64) -> Summary {
+fn summary(bucket: &Bucket, columns: &Columns, more: Vec<Measured>) -> Summary {
     let spans = columns.spans.max(1) as f64;
     let by_span = |bytes: u64| bytes as f64 / spans;
     let mut figures = vec![
@@ -77,9 +98,7 @@ fn summary(bucket: &Bucket, columns: &Columns, log: f64) -> Summary {
         let name = name.trim_end_matches('-');
         figures.push(Measured::new(name, "B/span", by_span(*bytes)).target(target));
     }
-    if log > 0.0 {
-        figures.push(Measured::new("log written", "B/span", log));
-    }
+    figures.extend(more);
     let all = columns.by_size();
     let (first, rest) = all.split_at(all.len().min(COLUMNS));
     let sum = |columns: &[(&str, Column)]| Column {
@@ -140,7 +159,7 @@ mod tests {
             by_name: [("data.parquet".to_owned(), 500), ("bloom-".to_owned(), 100)].into(),
             data: Vec::new(),
         };
-        let summary = summary(&bucket, &columns, 0.0);
+        let summary = summary(&bucket, &columns, Vec::new());
         let rows = summary.table.expect("a table").rows;
         assert_eq!(rows.len(), COLUMNS + 2);
         assert_eq!(rows[0].name, "c29");
