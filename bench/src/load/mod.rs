@@ -24,7 +24,7 @@ mod tests;
 pub use drive::drive;
 pub use options::{Compression, Options, Protocol, QueryUrl, UsageError};
 pub use outcome::{Latencies, Outcome, Reads};
-pub use process::Process;
+pub use process::{Process, Thread};
 pub use report::{Quantiles, ReadReport, Report, Usage};
 pub use run::{RunError, run};
 pub use samples::{STAGES, Samples, Stored};

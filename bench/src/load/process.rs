@@ -13,6 +13,17 @@ pub struct Process {
     pub peak_rss: u64,
 }
 
+/// One thread of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// Its name, at most 15 bytes of it.
+    pub name: String,
+    /// User and system time so far.
+    pub cpu: Duration,
+    /// Time in which it could have run but had no CPU, where the kernel tells.
+    pub waited: Option<Duration>,
+}
+
 /// Length of a tick in /proc/PID/stat: USER_HZ is 100 on every Linux that Rust runs on.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -24,14 +35,19 @@ impl Process {
         Self::parse(&stat, &status)
     }
 
-    /// User and system time of the threads that are alive, by name.
-    pub fn threads(pid: u32) -> Vec<(String, Duration)> {
+    /// The threads that are alive.
+    pub fn threads(pid: u32) -> Vec<Thread> {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task"));
         let tasks = tasks.into_iter().flatten().flatten();
         let threads = tasks.filter_map(|task| {
             let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
             let name = stat.split_once('(')?.1.rsplit_once(')')?.0.to_owned();
-            Some((name, cpu(&stat)?))
+            let waited = std::fs::read_to_string(task.path().join("schedstat"));
+            Some(Thread {
+                name,
+                cpu: cpu(&stat)?,
+                waited: waited.ok().and_then(|text| waited_in(&text)),
+            })
         });
         threads.collect()
     }
@@ -49,6 +65,12 @@ impl Process {
             peak_rss: kib("VmHWM:")? * 1024,
         })
     }
+}
+
+/// The second number of a schedstat file, in nanoseconds.
+fn waited_in(schedstat: &str) -> Option<Duration> {
+    let nanos = schedstat.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
 
 /// User and system time in a line of a stat file.
@@ -78,6 +100,13 @@ mod tests {
     }
 
     #[test]
+    fn time_without_a_cpu_is_the_second_number() {
+        let waited = waited_in("123 4567 8\n");
+        assert_eq!(waited, Some(Duration::from_nanos(4567)));
+        assert_eq!(waited_in("123"), None);
+    }
+
+    #[test]
     fn this_process_can_be_read() {
         let me = Process::read(std::process::id()).expect("this process");
         assert!(me.rss > 0 && me.peak_rss >= me.rss);
@@ -94,7 +123,7 @@ mod tests {
         runs.wait();
         let threads = Process::threads(std::process::id());
         assert!(
-            threads.iter().any(|(name, _)| name == "some (name)"),
+            threads.iter().any(|thread| thread.name == "some (name)"),
             "{threads:?}"
         );
         drop(tell);

@@ -3,9 +3,9 @@
 use super::Error;
 use super::bucket::Bucket;
 use super::ingest::{load, reads};
-use super::options::Options;
+use super::options::{Options, Scenario};
 use super::server::Server;
-use super::stages::stages;
+use super::stages::{stages, waiting};
 use super::summary::{Measured, Target};
 use crate::load::{Protocol, Report, Settled};
 
@@ -14,6 +14,8 @@ const VERIFIED: usize = 2_000;
 /// How long the load may take, and then the blocks, in seconds.
 const LOAD_MAX: usize = 3_600;
 const SETTLE_MAX: usize = 1_800;
+/// A fixed rate lasts at least that long, so that blocks are made meanwhile.
+const RATE_SECONDS: u64 = 60;
 /// The live window of a partition: the segment that is written, the one reserved behind it, and those not yet deleted.
 const SEGMENTS_MOST: f64 = 4.0;
 const MIB: f64 = 1_048_576.0;
@@ -22,10 +24,21 @@ const ALL_IN_CPU: f64 = 8.9;
 /// Microseconds of CPU for a span to become part of a block.
 pub const BUILD_CPU: f64 = 2.5;
 
-/// All spans as fast as answers come back, then blocks, then traces.
-pub fn blocks(options: &Options) -> Result<Vec<Measured>, Error> {
+/// All spans as fast as answers come back or at the fixed rate, then blocks, then traces.
+pub fn blocks(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, Error> {
+    let (protocol, rate) = match scenario {
+        Scenario::BlocksGrpc => (Protocol::Grpc, 0),
+        Scenario::BlocksRateHttp => (Protocol::Http, options.rate),
+        Scenario::BlocksRateGrpc => (Protocol::Grpc, options.rate),
+        _ => (Protocol::Http, 0),
+    };
+    let spans = match rate {
+        0 => options.block_spans,
+        rate => rate * options.seconds.max(RATE_SECONDS),
+    };
+    let at_rate = ["--rate".to_owned(), rate.to_string()];
     let server = Server::start(options)?;
-    let report = all_in_blocks(&server, options, options.block_spans, VERIFIED, &[])?;
+    let report = all_in_blocks_by(protocol, &server, options, spans, VERIFIED, &at_rate)?;
     let mut measured = ingested(&report);
     measured.extend(stored(&server, &report, None)?);
     Ok(measured)
@@ -36,6 +49,7 @@ pub fn ingested(report: &Report) -> Vec<Measured> {
     vec![
         Measured::new("spans", "", report.spans as f64),
         Measured::new("throughput", "spans/s", report.spans_per_second),
+        Measured::new("ack p50", "ms", report.ack_ms.p50),
         Measured::new("ack p99", "ms", report.ack_ms.p99),
     ]
 }
@@ -50,6 +64,11 @@ pub fn stored(
     let settled = settled
         .ok_or_else(|| Error::Failed("the load generator did not wait for blocks".into()))?;
     let mut measured = cpu(report, settled);
+    measured.extend(waiting(server.at().pid));
+    if let Some(server) = &report.server_until_settled {
+        let rss = server.rss_mib;
+        measured.push(Measured::new("RSS when all is in blocks", "MiB", rss));
+    }
     // The last one that is known: reading back is part of it.
     let reading = report.reads_after.as_ref();
     let reading = reading.and_then(|reads| reads.server.as_ref());
@@ -71,8 +90,19 @@ pub fn stored(
     Ok(measured)
 }
 
-/// Sends `spans` and waits until they are in blocks.
+/// Sends `spans` as fast as answers come back over OTLP/HTTP, and waits until they are in blocks.
 pub fn all_in_blocks(
+    server: &Server,
+    options: &Options,
+    spans: u64,
+    verify: usize,
+    more: &[String],
+) -> Result<Report, Error> {
+    all_in_blocks_by(Protocol::Http, server, options, spans, verify, more)
+}
+
+fn all_in_blocks_by(
+    protocol: Protocol,
     server: &Server,
     options: &Options,
     spans: u64,
@@ -90,7 +120,7 @@ pub fn all_in_blocks(
         .flat_map(|(name, value)| [name.to_owned(), value.to_string()])
         .collect();
     arguments.extend_from_slice(more);
-    load(server, Protocol::Http, options, &arguments)
+    load(server, protocol, options, &arguments)
 }
 
 fn cpu(report: &Report, settled: &Settled) -> Vec<Measured> {

@@ -108,7 +108,10 @@ fn once(scenario: Scenario, options: &Options) -> Result<Vec<Measured>, Error> {
         Scenario::RateHttp | Scenario::RateGrpc => ingest::at_rate(scenario, options),
         Scenario::FullHttp | Scenario::FullGrpc => ingest::full_speed(scenario, options),
         Scenario::Mixed => ingest::mixed(options),
-        Scenario::Blocks => blocks::blocks(options),
+        Scenario::Blocks
+        | Scenario::BlocksGrpc
+        | Scenario::BlocksRateHttp
+        | Scenario::BlocksRateGrpc => blocks::blocks(scenario, options),
         Scenario::TwoHours => two_hours::two_hours(options),
         Scenario::ColdS3 => cold::cold_s3(options),
         Scenario::Shards => shards::shards(options),

@@ -27,6 +27,12 @@ pub enum Scenario {
     Replay,
     /// As fast as answers come back over OTLP/HTTP, until everything is in blocks; then traces from there.
     Blocks,
+    /// The same over OTLP/gRPC.
+    BlocksGrpc,
+    /// The same over OTLP/HTTP at the fixed rate, for a minute at least.
+    BlocksRateHttp,
+    /// The same over OTLP/gRPC at the fixed rate.
+    BlocksRateGrpc,
     /// Two hours at 2,000 spans/s as fast as answers come back, in 1 GiB of memory. Runs only when it is named.
     TwoHours,
     /// Traces by id from an S3 server with cold caches. Without --only it runs where there is a Python with moto.

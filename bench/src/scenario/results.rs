@@ -15,7 +15,7 @@ const MARKER: &str =
 const HEAD: &str = "# Results\n\n\
     Load generator and server share the CPUs. Server CPU is its user and system time from /proc over the time measured, by acknowledged spans.\n\
     Spans have 15 attributes, requests 500 spans, traces 20 spans over two requests. Every ack waits for fdatasync. Spread is lowest to highest run.\n\
-    The `queries` sections have other data (README.md, Queries).\n";
+    The `queries` and `storage` sections have other data (README.md, Queries).\n";
 
 /// A scenario's figures, and under which circumstances they were measured.
 pub fn section(machine: &Machine, command: &str, summary: &Summary) -> String {

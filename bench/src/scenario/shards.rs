@@ -12,7 +12,7 @@ use super::blocks::all_in_blocks;
 use super::options::Options;
 use super::server::Server;
 use super::summary::{Measured, Target};
-use crate::load::{Process, Report};
+use crate::load::{Process, Report, Thread};
 
 /// Two shards carry so many times as much as one.
 const RATIO: f64 = 1.8;
@@ -82,10 +82,17 @@ fn run(options: &Options, shards: usize) -> Result<Run, Error> {
     })
 }
 
+/// Those of the server's threads that are shards.
+pub fn shard_threads(pid: u32) -> Vec<Thread> {
+    let mut threads = Process::threads(pid);
+    threads.retain(|thread| thread.name.starts_with(THREAD));
+    threads
+}
+
 fn busiest(pid: u32) -> Duration {
-    let threads = Process::threads(pid).into_iter();
-    let shards = threads.filter(|(name, _)| name.starts_with(THREAD));
-    shards.map(|(_, cpu)| cpu).max().unwrap_or_default()
+    let shards = shard_threads(pid);
+    let cpu = shards.iter().map(|thread| thread.cpu);
+    cpu.max().unwrap_or_default()
 }
 
 impl Run {

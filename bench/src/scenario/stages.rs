@@ -1,7 +1,10 @@
 //! Where the server's time goes, by its own counters.
 
+use std::time::Duration;
+
 use super::blocks::BUILD_CPU;
 use super::server::Server;
+use super::shards::shard_threads;
 use super::summary::{Measured, Target};
 use crate::load::{STAGES, Stored};
 
@@ -43,10 +46,26 @@ pub fn stages(spans: u64, stored: &Stored, cpu_us_per_span: Option<f64>) -> Vec<
 /// The stages alone, by span that the server has taken in since its start. Blocks of some of them are not made yet.
 pub fn so_far(server: &Server) -> Vec<Measured> {
     match server.samples() {
-        Ok(samples) => rows(samples.sum(ACCEPTED) as u64, &samples.stored()),
+        Ok(samples) => {
+            let mut measured = rows(samples.sum(ACCEPTED) as u64, &samples.stored());
+            measured.extend(waiting(server.at().pid));
+            measured
+        }
         // Another server may have no metrics.
         Err(_) => Vec::new(),
     }
+}
+
+/// How much of the time in which shards had something to do they had no CPU, since the server's start: by so much at most the stages'
+/// times are too long.
+pub fn waiting(pid: u32) -> Option<Measured> {
+    let threads = shard_threads(pid);
+    let cpu: Duration = threads.iter().map(|thread| thread.cpu).sum();
+    let waited: Option<Duration> = threads.iter().map(|thread| thread.waited).sum();
+    let waited = waited?.as_secs_f64();
+    let all = waited + cpu.as_secs_f64();
+    let share = (all > 0.0).then_some(100.0 * waited / all)?;
+    Some(Measured::new("shards ready but without a CPU", "%", share))
 }
 
 fn rows(spans: u64, stored: &Stored) -> Vec<Measured> {

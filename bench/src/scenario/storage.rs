@@ -8,7 +8,7 @@ use super::footer::{Column, Columns};
 use super::options::{Options, Scenario};
 use super::queries::fill_all;
 use super::server::Server;
-use super::stages::stages;
+use super::stages::{stages, waiting};
 use super::summary::{Measured, Summary, Table, TableRow, Target};
 use crate::load::Process;
 
@@ -57,6 +57,7 @@ pub fn storage(options: &Options) -> Result<Summary, Error> {
         more.push(Measured::new("server CPU, all in", "us/span", cpu));
     }
     more.extend(stages(sent, &stored, cpu));
+    more.extend(waiting(server.at().pid));
     if let Some(process) = Process::read(server.at().pid) {
         let peak = process.peak_rss as f64 / 1_048_576.0;
         more.push(Measured::new("peak RSS", "MiB", peak));
