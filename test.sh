@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a fresh machine lacks, then runs every test. Fails on the first thing that is wrong.
 #   ./test.sh            everything
-#   ./test.sh quick      formatting, lints and Rust tests only (no packages of Python and Node)
+#   ./test.sh quick      formatting, lints and Rust tests only (no packages of Python and Node, no release build)
 set -euo pipefail
 cd "$(dirname "$0")"
 mode="${1:-all}"
@@ -19,6 +19,7 @@ need cc || missing+=(gcc)
 need python3 || missing+=(python3 python3-venv)
 need curl || missing+=(curl)
 need npm || missing+=(nodejs npm)
+[ "$mode" = quick ] || need valgrind || missing+=(valgrind)
 if [ "${#missing[@]}" -gt 0 ]; then
   need apt-get || { echo "test.sh: please install: ${missing[*]}" >&2; exit 1; }
   sudo=""; [ "$(id -u)" = 0 ] || sudo="sudo"
@@ -54,6 +55,11 @@ if cargo nextest --version >/dev/null 2>&1; then
   cargo nextest run --workspace --no-fail-fast
 else
   cargo test --workspace --no-fail-fast
+fi
+
+if [ "$mode" != quick ]; then
+  step "instruction counts"
+  ./bench/guard/run.sh
 fi
 
 step "done"

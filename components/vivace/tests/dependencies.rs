@@ -18,7 +18,7 @@ fn layer_of(folder: &str) -> Option<Layer> {
     Some(match folder {
         "shards" => Layer::Shards,
         "protocol" => Layer::Protocol,
-        "bench" => Layer::Bench,
+        "bench" | "bench/guard" => Layer::Bench,
         "components/vivace" => Layer::Binary,
         _ if folder.starts_with("core/") => Layer::Core,
         _ if folder.starts_with("components/") => Layer::Component,
@@ -34,7 +34,7 @@ fn may_depend(from: Layer, to: Layer) -> bool {
         Protocol => to == Core,
         Component => matches!(to, Core | Shards | Protocol),
         Binary => matches!(to, Core | Shards | Protocol | Component),
-        Bench => to != Bench,
+        Bench => true,
     }
 }
 

@@ -1,65 +1,16 @@
 //! What scanning allocates: nothing per span once the scanner is warm, and never much more than the input.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::Event;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
+use vivace_allocations::{Counting, batch, measure};
 use vivace_protocol::otlp::{ScanOptions, Scanner};
+use vivace_protocol::record;
 
 use super::rewrite::{put_message, put_varint};
-
-/// Counts what the current thread does.
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-    static USED: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-fn add(bytes: usize) {
-    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-    let _ = USED.try_with(|used| {
-        used.set(used.get().wrapping_add(bytes));
-        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(used.get())));
-    });
-}
-
-fn remove(bytes: usize) {
-    let _ = USED.try_with(|used| used.set(used.get().saturating_sub(bytes)));
-}
-
-#[allow(unsafe_code, reason = "an allocator can't be written without")]
-// SAFETY: every call goes to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        add(layout.size());
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        remove(layout.size());
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(memory, layout) }
-    }
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Both may exist for a moment.
-        add(size);
-        remove(layout.size());
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -120,14 +71,37 @@ fn nothing_is_allocated_per_span() {
     let (small, large) = (request(100), request(2000));
     let mut scanner = Scanner::new();
     let mut allocations = |request: &[u8]| {
-        let before = ALLOCATIONS.get();
-        scanner.scan("t", request, &OPTIONS).unwrap();
-        ALLOCATIONS.get() - before
+        let (scanned, measured) = measure(|| scanner.scan("t", request, &OPTIONS));
+        scanned.unwrap();
+        measured.allocations
     };
     allocations(&large);
     let (small, large) = (allocations(&small), allocations(&large));
     assert!(small < 40, "{small}");
     assert_eq!(large, small);
+}
+
+/// The batch goes into the log, and comes back out of it, as it is.
+#[test]
+fn records_of_the_log_are_written_and_read_in_place() {
+    let header = record::Header {
+        tenant: "t".to_owned(),
+        received_unix_nano: 1,
+        skip_metrics_generation: false,
+    };
+    let round = |traces| {
+        let batch = batch(traces, 10);
+        let (parts, written) = measure(|| record::encode(&header, &batch));
+        let (read, of_read) = measure(|| record::decode_parts(&parts));
+        assert_eq!(read.unwrap().1.view().span_count() as u64, traces * 10);
+        (written, of_read)
+    };
+    let small = round(20);
+    assert_eq!(round(200), small);
+    assert!(
+        small.0.allocations <= 3 && small.1.allocations <= 3,
+        "{small:?}"
+    );
 }
 
 /// A message inside a ResourceSpans and ScopeSpans.
@@ -143,12 +117,8 @@ fn wrapped(mut bytes: Vec<u8>, fields: &[u64]) -> Vec<u8> {
 /// The most memory in use while scanning, for each byte of the request.
 fn peak_ratio(request: &[u8]) -> usize {
     let mut scanner = Scanner::new();
-    let before = USED.get();
-    PEAK.set(before);
-    let scanned = scanner.scan("t", request, &OPTIONS);
-    let ratio = PEAK.get().saturating_sub(before) / request.len();
-    drop(scanned);
-    ratio
+    let (_scanned, measured) = measure(|| scanner.scan("t", request, &OPTIONS));
+    measured.peak_bytes / request.len()
 }
 
 #[test]
@@ -209,10 +179,9 @@ fn a_length_alone_allocates_nothing() {
         put_varint(u64::MAX >> 1, &mut bytes);
         let bytes = wrapped(bytes, &[2, 2, 1]);
         let mut scanner = Scanner::new();
-        let before = USED.get();
-        PEAK.set(before);
-        scanner.scan("t", &bytes, &OPTIONS).unwrap_err();
-        assert!(PEAK.get() - before < 4096, "{}", PEAK.get() - before);
+        let (scanned, measured) = measure(|| scanner.scan("t", &bytes, &OPTIONS));
+        scanned.unwrap_err();
+        assert!(measured.peak_bytes < 4096, "{measured:?}");
     }
 }
 

@@ -330,16 +330,17 @@ async fn complex<C: Chunk>(
     let mut sets = Vec::new();
     let mut spans_passed = Bitmap::empty(candidates.len());
     let mut since_pause = 0;
+    // Used again for each trace: lists of traces are as long as they have to be, and do not grow step by step.
+    let mut of_trace = Vec::new();
     for trace in 0..chunk.shape().traces() {
-        let spans: Vec<u32> = candidates
-            .iter_range(chunk.shape().spans_of(trace))
-            .collect();
-        if spans.is_empty() {
+        of_trace.clear();
+        of_trace.extend(candidates.iter_range(chunk.shape().spans_of(trace)));
+        if of_trace.is_empty() {
             continue;
         }
-        since_pause += spans.len();
+        since_pause += of_trace.len();
         let all = Vec::from([Spanset {
-            spans,
+            spans: of_trace.clone(),
             attributes: Vec::new(),
         }]);
         let found = evaluation.steps(&plan.steps, all)?;
@@ -460,8 +461,11 @@ impl<'c> Evaluation<'c> {
         Ok(match expr {
             SetExpr::Filter(number) => {
                 let passing = &self.passing[*number];
+                let passing = |&span: &u32| passing.contains(span);
                 let spans = input.spans.iter().copied();
-                one(spans.filter(|&span| passing.contains(span)).collect())
+                let mut passed = Vec::with_capacity(spans.clone().filter(passing).count());
+                passed.extend(spans.filter(passing));
+                one(passed)
             }
             SetExpr::Pipeline(steps) => {
                 let start = Spanset {

@@ -89,22 +89,20 @@ impl Index {
     fn new(numbers: &Numbers<'_>, relation: Relation, of: &[u32]) -> Self {
         let lefts = || {
             let all = of.iter().map(|&span| numbers.left(span));
-            sorted(all.filter(|&left| left != 0).collect())
+            sorted(of.len(), all.filter(|&left| left != 0))
         };
         let pairs = || {
             let all = of
                 .iter()
                 .map(|&span| (numbers.left(span), numbers.right(span)));
-            sorted(
-                all.filter(|&(left, right)| left != 0 && right != 0)
-                    .collect(),
-            )
+            let known = all.filter(|&(left, right)| left != 0 && right != 0);
+            sorted(of.len(), known)
         };
         match relation {
             Relation::Child => Self::Parents(lefts()),
             Relation::Parent => {
                 let all = of.iter().map(|&span| numbers.parent(span));
-                Self::Children(sorted(all.filter(|&parent| parent != 0).collect()))
+                Self::Children(sorted(of.len(), all.filter(|&parent| parent != 0)))
             }
             Relation::Descendant => {
                 let mut pairs = pairs();
@@ -118,7 +116,7 @@ impl Index {
             Relation::Ancestor => Self::Descendants(pairs()),
             Relation::Sibling => {
                 let all = of.iter().map(|&span| (numbers.parent(span), span));
-                Self::Siblings(sorted(all.filter(|&(parent, _)| parent != 0).collect()))
+                Self::Siblings(sorted(of.len(), all.filter(|&(parent, _)| parent != 0)))
             }
         }
     }
@@ -158,9 +156,12 @@ impl Index {
     }
 }
 
-fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
-    values.sort_unstable();
-    values
+/// At most `most` values, sorted.
+fn sorted<T: Ord>(most: usize, values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut sorted = Vec::with_capacity(most);
+    sorted.extend(values);
+    sorted.sort_unstable();
+    sorted
 }
 
 #[cfg(test)]
