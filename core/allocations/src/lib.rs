@@ -6,4 +6,4 @@ mod measure;
 
 pub use batch::batch;
 pub use counting::Counting;
-pub use measure::{Measured, measure};
+pub use measure::{Measured, allocations, measure};

@@ -4,6 +4,11 @@ use std::hint::black_box;
 
 use crate::counting::{ALLOCATIONS, PEAK, USED};
 
+/// Allocations and reallocations of the current thread so far, for work that waits in between.
+pub fn allocations() -> u64 {
+    ALLOCATIONS.get()
+}
+
 /// What the current thread allocated during some work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measured {
