@@ -217,6 +217,17 @@ impl Charge {
         Ok(())
     }
 
+    /// Holds so many bytes from now on, more or fewer; on refusal it holds what it held.
+    pub fn try_resize(&mut self, bytes: u64) -> Result<(), OverBudget> {
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => self.try_grow(more),
+            None => {
+                self.shrink_to(bytes);
+                Ok(())
+            }
+        }
+    }
+
     /// Gives back all but `bytes`; does nothing if it holds less.
     pub fn shrink_to(&mut self, bytes: u64) {
         let back = self.bytes.saturating_sub(bytes);
@@ -439,6 +450,7 @@ mod tests {
         Take(u64, Kind),
         Force(u64, Kind),
         Grow(usize, u64),
+        Resize(usize, u64),
         Shrink(usize, u64),
         Split(usize, u64),
         Turn(usize, Kind),
@@ -452,6 +464,7 @@ mod tests {
             (0..400u64, kind.clone()).prop_map(|(n, k)| Step::Take(n, k)),
             (0..100u64, kind.clone()).prop_map(|(n, k)| Step::Force(n, k)),
             (at.clone(), 0..200u64).prop_map(|(i, n)| Step::Grow(i, n)),
+            (at.clone(), 0..400u64).prop_map(|(i, n)| Step::Resize(i, n)),
             (at.clone(), 0..200u64).prop_map(|(i, n)| Step::Shrink(i, n)),
             (at.clone(), 0..200u64).prop_map(|(i, n)| Step::Split(i, n)),
             (at.clone(), kind).prop_map(|(i, k)| Step::Turn(i, k)),
@@ -478,6 +491,12 @@ mod tests {
                     Step::Grow(i, n) => if let Some(charge) = held.get_mut(i) {
                         let fitted = charge.try_grow(n).is_ok();
                         prop_assert_eq!(budget.used(), before + if fitted { n } else { 0 });
+                    },
+                    Step::Resize(i, n) => if let Some(charge) = held.get_mut(i) {
+                        let held_before = charge.bytes();
+                        let fitted = charge.try_resize(n).is_ok();
+                        prop_assert_eq!(charge.bytes(), if fitted { n } else { held_before });
+                        prop_assert!(fitted || n > held_before);
                     },
                     Step::Shrink(i, n) => if let Some(charge) = held.get_mut(i) { charge.shrink_to(n); },
                     Step::Split(i, n) => if let Some(charge) = held.get_mut(i) {

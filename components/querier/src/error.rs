@@ -32,6 +32,9 @@ pub enum Error {
     /// Traces that lie in several places can't be put together.
     #[error("not enough memory to put the spans of traces together: {why}")]
     Gather { why: String },
+    /// There is no memory for what the query finds.
+    #[error("not enough memory for what the query finds: {why}")]
+    Found { why: String },
     /// The query can't be evaluated on the data.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -47,7 +50,10 @@ impl Error {
     /// Whether the same lookup may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::NotListed { .. } | Self::Memory { .. } | Self::Gather { .. } => true,
+            Self::NotListed { .. }
+            | Self::Memory { .. }
+            | Self::Gather { .. }
+            | Self::Found { .. } => true,
             Self::Read { source, .. } => source.is_retryable(),
             Self::Corrupt { .. } | Self::Query(_) | Self::Plan(_) | Self::Internal { .. } => false,
         }

@@ -12,7 +12,7 @@ pub use cache::Caches;
 pub use error::Error;
 pub use lookup::{Found, Lookup, Querier};
 pub use query::{
-    Cost, Counted, MetricsJob, Overlap, Planned, SearchJob, Searched, TagsJob, TagsResult, Unit,
-    View, WantedTags, matching_spans,
+    Cost, Counted, FoundMemory, Gathered, MetricsJob, Overlap, Planned, SearchJob, Searched,
+    TagsJob, TagsResult, Unit, View, WantedTags, matching_spans,
 };
 pub use source::{Blocks, StoreError};

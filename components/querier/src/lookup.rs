@@ -21,6 +21,7 @@ use crate::cache::Caches;
 use crate::error::Error;
 use crate::limits::{BLOCK_LINES_PER_SECOND, BLOCKS_AT_ONCE, FILTER_BYTES, FILTERS_AT_ONCE};
 use crate::metrics::Metrics;
+use crate::query::Gate;
 use crate::source::{Blocks, StoreError};
 
 /// What is looked for.
@@ -56,6 +57,7 @@ struct Inner {
     caches: Arc<Caches>,
     metrics: Metrics,
     lines: RefCell<Throttle>,
+    gate: Rc<Gate>,
 }
 
 impl Querier {
@@ -66,6 +68,7 @@ impl Querier {
                 caches,
                 metrics: Metrics::register(),
                 lines: RefCell::new(Throttle::new(BLOCK_LINES_PER_SECOND)),
+                gate: Rc::default(),
             }),
         }
     }
@@ -133,6 +136,10 @@ impl Querier {
 impl Querier {
     pub(crate) fn caches(&self) -> &Caches {
         &self.inner.caches
+    }
+
+    pub(crate) fn gate(&self) -> &Rc<Gate> {
+        &self.inner.gate
     }
 
     pub(crate) fn shared_caches(&self) -> Arc<Caches> {

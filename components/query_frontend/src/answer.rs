@@ -1,13 +1,14 @@
 //! Answers in the form that the client asked for (http-api.md §2, §4.2).
 
+use bytes::Bytes;
 use http::StatusCode;
 use prost::Message as _;
 use vivace_protocol::tempopb::TraceByIdResponse;
 use vivace_protocol::trace::{
     Combined, to_json_llm_pausing, to_json_v1_pausing, to_json_v2_pausing,
 };
-use vivace_shards::http::Response;
-use vivace_shards::http::response;
+use vivace_shards::http::{Response, charged_bytes, response};
+use vivace_shards::memory::Charge;
 
 use crate::accept::Form;
 
@@ -60,15 +61,40 @@ pub async fn plain<M: prost::Message>(
     json: impl AsyncFn(&M) -> String,
     form: Form,
 ) -> Response {
-    let (kind, body) = match form {
-        Form::Protobuf => (PROTOBUF, message.encode_to_vec()),
-        Form::Json => (JSON, json(message).await.into_bytes()),
-        Form::Llm => (LLM_JSON, json(message).await.into_bytes()),
-    };
+    let (kind, body) = body(message, json, form).await;
     response::with_type(StatusCode::OK, kind, body)
 }
 
-/// A metrics query: JSON, whatever was asked for.
-pub fn json(text: String) -> Response {
-    response::with_type(StatusCode::OK, JSON, text.into_bytes())
+/// `plain`, charged until it is sent.
+pub async fn charged<M: prost::Message>(
+    message: &M,
+    json: impl AsyncFn(&M) -> String,
+    form: Form,
+    charge: Charge,
+) -> Response {
+    let (kind, body) = body(message, json, form).await;
+    response::with_type(StatusCode::OK, kind, bytes(body, charge))
+}
+
+async fn body<M: prost::Message>(
+    message: &M,
+    json: impl AsyncFn(&M) -> String,
+    form: Form,
+) -> (&'static str, Vec<u8>) {
+    match form {
+        Form::Protobuf => (PROTOBUF, message.encode_to_vec()),
+        Form::Json => (JSON, json(message).await.into_bytes()),
+        Form::Llm => (LLM_JSON, json(message).await.into_bytes()),
+    }
+}
+
+/// A metrics query: JSON, whatever was asked for. Charged until it is sent.
+pub fn json(text: String, charge: Charge) -> Response {
+    response::with_type(StatusCode::OK, JSON, bytes(text.into_bytes(), charge))
+}
+
+/// Of what an answer took while it was made, its bytes are left.
+fn bytes(body: Vec<u8>, mut charge: Charge) -> Bytes {
+    charge.shrink_to(body.capacity() as u64);
+    charged_bytes(body, charge)
 }

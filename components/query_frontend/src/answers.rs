@@ -106,13 +106,14 @@ impl Api {
             let mut run = self.search(tenants, &plan).await?;
             run.advance(None).await?;
             let progress = run.progress();
+            let charge = run.charge_answer()?;
             let message = SearchResponse {
                 traces: self.traces(tenants, &run.answer(), plan.legacy).await,
                 metrics: Some(convert::search_metrics(&progress)),
             };
             drop(run);
             let json = async |message: &SearchResponse| json::search(message, breathe).await;
-            let response = answer::plain(&message, json, form).await;
+            let response = answer::charged(&message, json, form, charge).await;
             let objective = self.queries()?.config.search.objective;
             running.complete(progress.cost.inspected_bytes, objective);
             Ok((response, progress))
@@ -167,17 +168,20 @@ impl Api {
             let mut run = self.metrics(tenants, &call).await?;
             run.advance(None).await?;
             let progress = run.progress();
-            let outcome = run.outcome();
+            let (outcome, charge) = run.outcome().await?;
             drop(run);
-            breathe().await;
             let text = if instant {
-                json::query_instant(&convert::instant(&outcome, &progress), breathe).await
+                let message = convert::instant(&outcome, &progress);
+                drop(outcome);
+                json::query_instant(&message, breathe).await
             } else {
-                json::query_range(&convert::range(&outcome, &progress), breathe).await
+                let message = convert::range(&outcome, &progress).await;
+                drop(outcome);
+                json::query_range(&message, breathe).await
             };
             let objective = self.queries()?.config.metrics.objective;
             running.complete(progress.cost.inspected_bytes, objective);
-            Ok((answer::json(text), progress))
+            Ok((answer::json(text, charge), progress))
         };
         lines.end(self.in_time(work).await)
     }

@@ -82,7 +82,7 @@ impl Api {
             jobs.push(queries.source.search(tenant, Rc::clone(&spec)).await?);
         }
         let concurrent = queries.config.search.concurrent_jobs;
-        let runner = self.runner(tenants, Op::Search, jobs, concurrent)?;
+        let runner = self.runner(tenants, Op::Search, jobs, (concurrent, true))?;
         let source = Rc::clone(&queries.source);
         Ok(SearchRun::new(source, tenants.to_vec(), spec, runner))
     }
@@ -126,7 +126,7 @@ impl Api {
             jobs.push(queries.source.metrics(tenant, spec).await?);
         }
         let concurrent = queries.config.metrics.concurrent_jobs;
-        let runner = self.runner(tenants, Op::Metrics, jobs, concurrent)?;
+        let runner = self.runner(tenants, Op::Metrics, jobs, (concurrent, false))?;
         Ok(MetricsRun::new(plan, runner))
     }
 
@@ -177,7 +177,7 @@ impl Api {
             jobs.push(queries.source.tags(tenant, spec).await?);
         }
         let concurrent = queries.config.search.concurrent_jobs;
-        let runner = self.runner(tenants, Op::Metadata, jobs, concurrent)?;
+        let runner = self.runner(tenants, Op::Metadata, jobs, (concurrent, false))?;
         let own = limits
             .iter()
             .map(|limits| limits.max_bytes_per_tag_values_query);
@@ -200,10 +200,11 @@ impl Api {
         tenants: &[String],
         op: Op,
         jobs: Vec<Jobs<T>>,
-        concurrent: usize,
+        (concurrent, is_cautious): (usize, bool),
     ) -> Result<Runner<T>, QueryError> {
         let rules = Rules {
             concurrent,
+            is_cautious,
             retries: self.queries()?.config.max_retries,
             metrics: self.metrics.queue.clone(),
         };

@@ -5,6 +5,14 @@ use std::time::Duration;
 /// An answer is built from at most this many times the bytes of its spans (structs, then text).
 pub const ANSWER_FACTOR: u64 = 3;
 
+/// Bytes that a sample of a metrics answer takes while the answer is made: value, message, text, and what a stream has sent of it.
+pub const ANSWER_BYTES_PER_SAMPLE: u64 = 128;
+/// Answers with more samples are put together beside the shard.
+pub const SAMPLES_ON_THE_SHARD: u64 = 20_000;
+
+/// Jobs that a search begins with; each that ends without enough makes room for two more. Live data goes first, alone.
+pub const FIRST_SEARCH_JOBS: usize = 4;
+
 /// Jobs that run at once on a shard, of all queries together, unless told otherwise. They mostly wait for reads.
 pub const RUNNING_JOBS: usize = 32;
 

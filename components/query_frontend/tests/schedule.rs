@@ -93,13 +93,13 @@ fn any_traces_are_not_waited_for() {
     simulate(async || {
         let world = World::start(few(8));
         let steps = vec![
-            step("live", 300, u64::MAX, vec![trace(1, 900)]),
+            step("slow", 300, 950, vec![trace(1, 900)]),
             step("block", 10, 600, vec![trace(2, 600), trace(3, 500)]),
         ];
         world.script.set("a", steps);
         assert_eq!(world.get("a", SEARCH).await.numbers(), [2, 3]);
         sleep(Duration::from_millis(10)).await;
-        assert!(world.script.log().contains(&"drop live".to_owned()));
+        assert!(world.script.log().contains(&"drop slow".to_owned()));
     });
 }
 

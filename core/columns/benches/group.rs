@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use vivace_block::Format;
-use vivace_columns::{Chunk, Column, GroupChunk, Level};
+use vivace_columns::{Chunk, ChunkMemory, Column, GroupChunk, Level};
 use vivace_model::{Owner, SpanBatch, SpanBatchBuilder, SpanId, SpanRow, StringId, TraceId, Value};
 use vivace_traceql::Intrinsic;
 
@@ -101,7 +101,7 @@ fn open(block: &Block) -> GroupChunk<&support::Memory, impl AsyncFn()> {
         0,
         rows,
         &block.file,
-        1 << 30,
+        ChunkMemory::alone(1 << 30),
         pause,
     ))
     .unwrap()

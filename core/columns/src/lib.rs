@@ -18,7 +18,10 @@ pub use cells::array_bits;
 pub use cells::{CellKind, Cells, Kinds};
 pub use chunk::{Chunk, ServiceStats};
 pub use column::{Column, Level};
-pub use group::{GroupChunk, LoadError, PartName, SharedPart, SharedParts, plan_rows};
+pub use group::{
+    ChunkMemory, GroupChunk, LoadError, NoParts, OwnLimit, PartName, Room, SharedPart, SharedParts,
+    plan_rows, spans_in,
+};
 pub use reader::{FieldReader, ValueAt, kind, status};
 pub use selection::Selection;
 pub use shape::{Members, Shape};

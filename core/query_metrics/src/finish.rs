@@ -60,6 +60,37 @@ impl MetricsPlan {
         }
     }
 
+    /// Samples that `finish` may make of these, about.
+    pub fn answer_samples(&self, partials: &Partials) -> u64 {
+        let of_leaf = |(leaf, part): (&MetricsLeaf, &LeafPartial)| -> usize {
+            let groups = part.groups.all.iter();
+            let series: usize = match leaf.function() {
+                MetricsFunction::Compare { top, .. } => {
+                    let top = usize::try_from(*top).unwrap_or(usize::MAX);
+                    let attributes = part.comparison.attributes.len();
+                    attributes
+                        .saturating_mul(2)
+                        .saturating_mul(top.saturating_add(1))
+                }
+                MetricsFunction::QuantileOverTime(_, quantiles) => {
+                    groups.len().saturating_mul(quantiles.len())
+                }
+                MetricsFunction::HistogramOverTime(_) => groups
+                    .map(|(_, points)| match points {
+                        Points::Buckets(buckets) => buckets.iter().count(),
+                        _ => 1,
+                    })
+                    .sum(),
+                _ => groups.len(),
+            };
+            series
+                .saturating_mul(self.intervals as usize)
+                .min(MAX_SAMPLES)
+        };
+        let leaves = self.leaves().iter().zip(&partials.leaves);
+        leaves.map(|pair| of_leaf(pair) as u64).sum()
+    }
+
     fn rows(&self, node: &Node, partials: &Partials, cut: &mut Cut) -> Vec<Row> {
         match node {
             Node::Leaf(number) => {

@@ -30,6 +30,14 @@ impl AsRef<[u8]> for Owned {
     }
 }
 
+/// Bytes whose memory stays charged until the last reference to them is gone.
+pub fn charged_bytes(data: Vec<u8>, charge: Charge) -> Bytes {
+    Bytes::from_owner(Owned {
+        data,
+        _charge: charge,
+    })
+}
+
 /// See the module's text.
 pub(crate) struct ChargedBuf {
     data: Vec<u8>,

@@ -26,6 +26,7 @@ mod server;
 
 pub use answer_log::{AnswerLog, Answered};
 pub use body::{Body, BodyError, MinimumProgress};
+pub use charged::charged_bytes;
 pub(crate) use charged::{ChargedBuf, Refused};
 pub(crate) use guard::OpenRequest;
 pub use options::{Http2Options, ServerOptions};

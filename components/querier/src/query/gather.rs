@@ -2,57 +2,61 @@
 
 use std::collections::HashSet;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use vivace_block::BlockMeta;
 use vivace_columns::BatchChunk;
 use vivace_engine::{EngineError, Plan, Scope, find};
 use vivace_model::{SpanBatch, SpanBatchBuilder, TraceId};
 use vivace_protocol::trace::Fragment;
-use vivace_shards::memory::{Kind, try_charge};
 
+use super::found::FoundMemory;
 use super::view::View;
 use super::walk::Cost;
 use crate::error::Error;
-use crate::limits::GATHERED_TRACES;
+use crate::limits::{BLOCKS_AT_ONCE, FILTERS_AT_ONCE, GATHERED_ROWS_PER_BREATH, GATHERED_TRACES};
 use crate::lookup::Querier;
 
 /// Spans that were seen, so that one delivered twice counts once.
 type Seen = HashSet<(TraceId, [u8; 8], i32), foldhash::fast::RandomState>;
 
+/// Batches that have every span of some traces, each trace in one of them.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    pub batches: Vec<SpanBatch>,
+    /// Of the batches.
+    pub memory: FoundMemory,
+}
+
 impl Querier {
-    /// Batches that have every span of these traces; each trace is in one of them. Of spans with the same id and kind the first is
-    /// taken.
+    /// Puts every span of these traces together. Of spans with the same id and kind the first is taken.
     pub async fn gather(
         &self,
         view: &View,
         mut ids: Vec<TraceId>,
         cost: &mut Cost,
-    ) -> Result<Vec<SpanBatch>, Error> {
+    ) -> Result<Gathered, Error> {
         ids.sort_unstable();
         ids.dedup();
-        let mut gathered = Vec::new();
-        let mut charges = Vec::new();
+        let mut gathered = Gathered::default();
         for ids in ids.chunks(GATHERED_TRACES) {
-            let mut builder = SpanBatchBuilder::new();
-            let mut seen = Seen::default();
+            let mut building = Building::default();
             for batch in &view.live {
-                append(&mut builder, batch, &rows_of(batch, ids), &mut seen)?;
-                vivace_shards::breathe().await;
+                building.append(batch, &rows_of(batch, ids)).await?;
             }
             if !view.blocks.is_empty() {
-                for fragment in self.of_blocks(view, ids, cost).await? {
-                    append(&mut builder, &fragment, &rows_of(&fragment, ids), &mut seen)?;
-                    vivace_shards::breathe().await;
+                let of_blocks = self.of_blocks(view, ids, cost).await?;
+                for batch in &of_blocks.batches {
+                    building.append(batch, &rows_of(batch, ids)).await?;
                 }
             }
-            if let Some(batch) = builder.finish() {
-                let bytes = batch.as_bytes().len() as u64;
-                let charge = try_charge(bytes, Kind::Query).map_err(|why| Error::Gather {
-                    why: why.to_string(),
-                })?;
-                charges.push(charge);
-                cost.inspected_bytes += bytes;
-                gathered.push(batch);
+            if let Some(batch) = building.builder.finish() {
+                let bytes = batch.as_bytes().len();
+                gathered.memory.grows(bytes)?;
+                cost.inspected_bytes += bytes as u64;
+                gathered.batches.push(batch);
             }
         }
         Ok(gathered)
@@ -64,54 +68,77 @@ impl Querier {
         &self,
         view: &View,
         cost: &mut Cost,
-    ) -> Result<View, Error> {
+    ) -> Result<(View, FoundMemory), Error> {
         let mut ids = Vec::new();
         for batch in &view.live {
             ids.extend(batch.view().trace_ids().iter().map(TraceId));
             vivace_shards::breathe().await;
         }
-        Ok(View {
+        let gathered = self.gather(view, ids, cost).await?;
+        let whole = View {
             tenant: Arc::clone(&view.tenant),
-            live: self.gather(view, ids, cost).await?,
+            live: gathered.batches,
             blocks: view.blocks.clone(),
-        })
+        };
+        Ok((whole, gathered.memory))
     }
 
-    /// What blocks have of traces.
+    /// What blocks have of traces, in the order of the blocks.
     async fn of_blocks(
         &self,
         view: &View,
         ids: &[TraceId],
         cost: &mut Cost,
-    ) -> Result<Vec<SpanBatch>, Error> {
-        let mut batches = Vec::new();
-        for meta in &view.blocks {
-            let mut maybe = Vec::new();
-            for &id in ids {
-                if self.may_have(&view.tenant, meta, id).await? {
-                    maybe.push(id);
+    ) -> Result<Gathered, Error> {
+        let found = stream::iter(&view.blocks)
+            .map(async |meta| {
+                let mut maybe = Vec::new();
+                for &id in ids {
+                    if self.may_have(&view.tenant, meta, id).await? {
+                        maybe.push(id);
+                    }
                 }
-            }
-            if maybe.is_empty() {
-                continue;
-            }
-            let rows = self.rows(&view.tenant, meta);
-            let found = async {
-                let open = self.open_block(&view.tenant, meta, &rows).await?;
-                let found = open
-                    .find_traces(&maybe, &rows, vivace_shards::breathe)
-                    .await;
-                let found = found.map_err(|error| self.block_error(meta, error.into()))?;
-                batches.extend(found.batches);
-                Ok(())
-            };
-            let found = found.await;
-            let (reads, bytes) = rows.cost();
-            cost.reads += reads;
-            cost.read_bytes += bytes;
-            self.unless_vanished(meta, found)?;
+                Ok((meta, maybe))
+            })
+            .buffered(FILTERS_AT_ONCE)
+            .try_filter(|(_, maybe)| std::future::ready(!maybe.is_empty()))
+            .map_ok(|(meta, maybe)| self.of_block(view, meta, maybe))
+            .try_buffered(BLOCKS_AT_ONCE);
+        let mut gathered = Gathered::default();
+        let mut found = pin!(found);
+        while let Some((batches, of_block)) = found.try_next().await? {
+            let bytes = batches.iter().map(|batch| batch.as_bytes().len()).sum();
+            gathered.memory.grows(bytes)?;
+            gathered.batches.extend(batches);
+            cost.add(of_block);
         }
-        Ok(batches)
+        Ok(gathered)
+    }
+
+    async fn of_block(
+        &self,
+        view: &View,
+        meta: &Arc<BlockMeta>,
+        ids: Vec<TraceId>,
+    ) -> Result<(Vec<SpanBatch>, Cost), Error> {
+        let rows = self.rows(&view.tenant, meta);
+        let mut batches = Vec::new();
+        let found = async {
+            let open = self.open_block(&view.tenant, meta, &rows).await?;
+            let found = open.find_traces(&ids, &rows, vivace_shards::breathe).await;
+            let found = found.map_err(|error| self.block_error(meta, error.into()))?;
+            batches = found.batches;
+            Ok(())
+        };
+        let found = found.await;
+        self.unless_vanished(meta, found)?;
+        let (reads, read_bytes) = rows.cost();
+        let cost = Cost {
+            reads,
+            read_bytes,
+            ..Cost::default()
+        };
+        Ok((batches, cost))
     }
 
     /// Those of some traces that may have spans in more than one place of the view.
@@ -120,28 +147,92 @@ impl Querier {
         view: &View,
         ids: &[TraceId],
     ) -> Result<Vec<TraceId>, Error> {
-        let mut several = Vec::new();
-        for &id in ids {
-            let mut places = 0;
-            for batch in &view.live {
-                places += usize::from(batch.view().find_trace(id).is_some());
-                if places > 1 {
-                    break;
-                }
-            }
-            for meta in &view.blocks {
-                if places > 1 {
-                    break;
-                }
-                let maybe = self.may_have(&view.tenant, meta, id).await?;
-                places += usize::from(maybe);
-            }
-            if places > 1 {
-                several.push(id);
+        let mut places = vec![0_u32; ids.len()];
+        for batch in &view.live {
+            for (&id, places) in ids.iter().zip(&mut places) {
+                *places += u32::from(batch.view().find_trace(id).is_some());
             }
             vivace_shards::breathe().await;
         }
-        Ok(several)
+        let maybe = stream::iter(&view.blocks).map(async |meta| {
+            let mut maybe = Vec::new();
+            for (number, &id) in ids.iter().enumerate() {
+                if self.may_have(&view.tenant, meta, id).await? {
+                    maybe.push(number);
+                }
+            }
+            Ok::<_, Error>(maybe)
+        });
+        let mut maybe = maybe.buffer_unordered(FILTERS_AT_ONCE);
+        while let Some(numbers) = maybe.try_next().await? {
+            for number in numbers {
+                if let Some(places) = places.get_mut(number) {
+                    *places += 1;
+                }
+            }
+            vivace_shards::breathe().await;
+        }
+        let several = ids.iter().zip(places).filter(|(_, places)| *places > 1);
+        Ok(several.map(|(id, _)| *id).collect())
+    }
+}
+
+/// A batch in the making, charged by what it takes of the batches it is made of.
+#[derive(Default)]
+struct Building {
+    builder: SpanBatchBuilder,
+    seen: Seen,
+    memory: FoundMemory,
+}
+
+impl Building {
+    /// Copies rows of traces without spans that are there already.
+    async fn append(
+        &mut self,
+        batch: &SpanBatch,
+        rows: &[(TraceId, Range<usize>)],
+    ) -> Result<(), Error> {
+        let view = batch.view();
+        let (ids, kinds) = (view.span_ids(), view.kinds());
+        let row_bytes = batch.as_bytes().len() / view.span_count().max(1);
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        let mut waiting = 0;
+        for (trace, range) in rows {
+            for row in range.clone() {
+                if !self.seen.insert((*trace, ids.get(row), kinds.get(row))) {
+                    continue;
+                }
+                match ranges.last_mut() {
+                    Some(last) if last.end == row => last.end = row + 1,
+                    _ => ranges.push(row..row + 1),
+                }
+                waiting += 1;
+                if waiting >= GATHERED_ROWS_PER_BREATH {
+                    self.copy(&view, &mut ranges, waiting * row_bytes)?;
+                    waiting = 0;
+                    vivace_shards::breathe().await;
+                }
+            }
+        }
+        self.copy(&view, &mut ranges, waiting * row_bytes)?;
+        vivace_shards::breathe().await;
+        Ok(())
+    }
+
+    fn copy(
+        &mut self,
+        view: &vivace_model::View<'_>,
+        ranges: &mut Vec<Range<usize>>,
+        bytes: usize,
+    ) -> Result<(), Error> {
+        if ranges.is_empty() {
+            return Ok(());
+        }
+        self.memory.grows(bytes)?;
+        let appended = self.builder.append_row_ranges(view, ranges.drain(..));
+        appended.map_err(|full| Error::Gather {
+            why: full.to_string(),
+        })
     }
 }
 
@@ -166,46 +257,15 @@ fn rows_of(batch: &SpanBatch, ids: &[TraceId]) -> Vec<(TraceId, Range<usize>)> {
     rows
 }
 
-fn append(
-    builder: &mut SpanBatchBuilder,
-    batch: &SpanBatch,
-    rows: &[(TraceId, Range<usize>)],
-    seen: &mut Seen,
-) -> Result<(), Error> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let view = batch.view();
-    let (ids, kinds) = (view.span_ids(), view.kinds());
-    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(rows.len());
-    for (trace, range) in rows {
-        for row in range.clone() {
-            if !seen.insert((*trace, ids.get(row), kinds.get(row))) {
-                continue;
-            }
-            match ranges.last_mut() {
-                Some(last) if last.end == row => last.end = row + 1,
-                _ => ranges.push(row..row + 1),
-            }
-        }
-    }
-    let appended = builder.append_row_ranges(&view, ranges);
-    appended.map_err(|full| Error::Gather {
-        why: full.to_string(),
-    })
-}
-
 /// Ids of the spans of one trace's fragments that pass a plan, evaluated together.
 pub async fn matching_spans(plan: &Plan, fragments: &[Fragment]) -> Result<Vec<[u8; 8]>, Error> {
-    let mut builder = SpanBatchBuilder::new();
-    let mut seen = Seen::default();
+    let mut building = Building::default();
     for fragment in fragments {
         let trace = fragment.batch.view().trace_id(fragment.rows.start);
         let rows = [(trace, fragment.rows.clone())];
-        append(&mut builder, &fragment.batch, &rows, &mut seen)?;
-        vivace_shards::breathe().await;
+        building.append(&fragment.batch, &rows).await?;
     }
-    let Some(batch) = builder.finish() else {
+    let Some(batch) = building.builder.finish() else {
         return Ok(Vec::new());
     };
     let mut chunk = BatchChunk::new(&batch, vivace_shards::breathe);

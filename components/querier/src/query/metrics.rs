@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use vivace_columns::{Bitmap, Chunk, Selection};
 use vivace_engine::{Compiler, Dedicated, Filter, Keep, Plan, Scope, find, select};
-use vivace_model::{SpanBatch, TraceId};
+use vivace_model::TraceId;
 use vivace_query_metrics::{CompareError, MetricsPlan, Partials, Sampler, Sampling};
 
+use super::found::FoundMemory;
+use super::gather::Gathered;
 use super::overlap::Overlap;
 use super::view::Unit;
 use super::walk::{Cost, VisitError, Visitor};
@@ -34,6 +36,7 @@ struct Metrics<'j> {
     /// Traces to evaluate apart.
     apart: Vec<TraceId>,
     sampler: Option<Sampler>,
+    memory: FoundMemory,
 }
 
 impl MetricsJob {
@@ -72,6 +75,8 @@ pub struct Counted {
     /// Traces to evaluate apart.
     pub apart: Vec<TraceId>,
     pub cost: Cost,
+    /// Of `partials` and `apart`.
+    pub memory: FoundMemory,
 }
 
 impl Visitor for Metrics<'_> {
@@ -103,6 +108,8 @@ impl Visitor for Metrics<'_> {
         if let Some(sampler) = &mut self.sampler {
             sampler.matched_spans(&all_matched, chunk.shape());
         }
+        let bytes = self.partials.memory_bytes() + size_of_val(&self.apart[..]);
+        self.memory.is_now(bytes).map_err(VisitError::Other)?;
         Ok(ControlFlow::Continue(()))
     }
 }
@@ -182,10 +189,10 @@ impl Querier {
     pub async fn count_whole(
         &self,
         job: &MetricsJob,
-        batches: Vec<SpanBatch>,
-    ) -> Result<Partials, Error> {
-        let unit = Unit::Live(batches);
-        Ok(self.count_in(job, &unit, true).await?.partials)
+        gathered: Gathered,
+    ) -> Result<Counted, Error> {
+        let unit = Unit::Live(gathered.batches);
+        self.count_in(job, &unit, true).await
     }
 
     async fn count_in(
@@ -202,6 +209,7 @@ impl Querier {
             apart: Vec::new(),
             // Traces apart are few, and taken whole.
             sampler: (sampling != Sampling::None && !is_whole).then(|| Sampler::new(sampling)),
+            memory: FoundMemory::default(),
         };
         let mut cost = Cost::default();
         self.walk(&job.tenant, unit, &mut metrics, &mut cost)
@@ -213,6 +221,7 @@ impl Querier {
             partials: metrics.partials,
             apart: metrics.apart,
             cost,
+            memory: metrics.memory,
         })
     }
 }

@@ -2,21 +2,25 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use vivace_columns::{Chunk as _, GroupChunk, plan_rows};
+use vivace_columns::{Chunk as _, ChunkMemory, GroupChunk, NoParts, plan_rows, spans_in};
 use vivace_model::TraceId;
 
+use super::found::FoundMemory;
+use super::room::chunk_spans;
 use super::view::View;
 use super::walk::Cost;
 use crate::error::Error;
-use crate::limits::{CHUNK_BYTES, CHUNK_SPANS, IDS_PER_BREATH};
+use crate::limits::{CHUNK_BYTES, IDS_PER_BREATH};
 use crate::lookup::Querier;
 
 /// Traces with spans in several batches or blocks of a view. They are evaluated apart, with all of their spans at once.
 #[derive(Debug, Default)]
 pub struct Overlap {
     ids: HashSet<TraceId, foldhash::fast::RandomState>,
+    memory: FoundMemory,
 }
 
 impl Overlap {
@@ -29,6 +33,9 @@ impl Overlap {
     }
 }
 
+/// What a trace takes in the set.
+const SEEN_TRACE_BYTES: usize = 32;
+
 /// One place's ids, ascending.
 enum Ids {
     Block(Arc<[TraceId]>),
@@ -39,12 +46,15 @@ impl Querier {
     /// Finds the traces of a view that lie in several places. Ids of blocks are kept in a cache.
     pub async fn overlap(&self, view: &View, cost: &mut Cost) -> Result<Overlap, Error> {
         let mut places = Vec::new();
+        let mut of_places = FoundMemory::default();
         for meta in &view.blocks {
             // One block alone has each trace once.
             if view.blocks.len() == 1 && view.live.is_empty() {
                 return Ok(Overlap::default());
             }
-            places.push(Ids::Block(self.block_ids(view, meta, cost).await?));
+            let ids = self.block_ids(view, meta, cost).await?;
+            of_places.grows(size_of_val(&ids[..]))?;
+            places.push(Ids::Block(ids));
         }
         places.extend((0..view.live.len()).map(Ids::Batch));
         let views: Vec<_> = view.live.iter().map(|batch| batch.view()).collect();
@@ -65,8 +75,8 @@ impl Querier {
         let mut steps = 0;
         while let Some(mut head) = heads.peek_mut() {
             let Reverse((id, number, at)) = *head;
-            if last == Some(id) {
-                found.ids.insert(id);
+            if last == Some(id) && found.ids.insert(id) {
+                found.memory.grows(SEEN_TRACE_BYTES)?;
             }
             last = Some(id);
             match id_at(&places[number], at + 1) {
@@ -114,15 +124,23 @@ impl Querier {
         let open = self.open_block(&view.tenant, meta, &rows).await?;
         let mut ids = Vec::with_capacity(usize::try_from(open.rows()).unwrap_or(0));
         for group in 0..open.row_groups().len() {
-            for range in plan_rows(&open, group, CHUNK_SPANS) {
-                let pause = vivace_shards::breathe;
-                let block = Arc::clone(&open);
-                let chunk = GroupChunk::open(block, group, range, &rows, CHUNK_BYTES, pause).await;
+            for range in plan_rows(&open, group, chunk_spans()) {
+                let room = self.gate().enter(spans_in(&open, group, &range)).await;
+                rows.read_into(Some(Rc::clone(&room)));
+                let memory = ChunkMemory {
+                    limit: CHUNK_BYTES,
+                    room,
+                    parts: Box::new(NoParts),
+                };
+                let (block, pause) = (Arc::clone(&open), vivace_shards::breathe);
+                let chunk = GroupChunk::open(block, group, range, &rows, memory, pause).await;
                 let mut chunk = chunk.map_err(|error| self.block_error(meta, error))?;
                 let loaded = chunk.load_trace_ids().await;
                 loaded.map_err(|error| self.block_error(meta, error))?;
                 ids.extend_from_slice(chunk.trace_ids().unwrap_or_default());
                 cost.inspected_bytes += chunk.bytes_read();
+                drop(chunk);
+                rows.read_into(None);
                 vivace_shards::breathe().await;
             }
         }

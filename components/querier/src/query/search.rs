@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use vivace_columns::Chunk;
 use vivace_engine::{AnswerOptions, Plan, Scope, TraceResult, answer, find};
-use vivace_model::{SpanBatch, TraceId};
+use vivace_model::TraceId;
 
+use super::found::FoundMemory;
+use super::gather::Gathered;
 use super::overlap::Overlap;
 use super::view::Unit;
 use super::walk::{Cost, VisitError, Visitor};
@@ -33,6 +35,8 @@ pub struct Searched {
     /// Traces to evaluate apart.
     pub apart: Vec<TraceId>,
     pub cost: Cost,
+    /// Of `traces` and `apart`.
+    pub memory: FoundMemory,
 }
 
 struct Search<'j> {
@@ -61,7 +65,10 @@ impl Visitor for Search<'_> {
             },
         };
         let mut matches = find(&job.plan, chunk, &scope, &vivace_shards::breathe).await?;
-        self.found.apart.append(&mut matches.elsewhere);
+        let found = &mut self.found;
+        let apart = size_of_val(&matches.elsewhere[..]);
+        found.memory.grows(apart).map_err(VisitError::Other)?;
+        found.apart.append(&mut matches.elsewhere);
         let traces = answer(
             &job.plan,
             chunk,
@@ -72,6 +79,8 @@ impl Visitor for Search<'_> {
         // A trace may have parts in several chunks; one stands for it until it is completed.
         for trace in traces.await? {
             if self.ids.insert(trace.trace_id) {
+                let grown = self.found.memory.grows(trace.memory_bytes());
+                grown.map_err(VisitError::Other)?;
                 self.found.traces.push(trace);
             }
         }
@@ -103,18 +112,19 @@ impl Querier {
     pub async fn search_whole(
         &self,
         job: &SearchJob,
-        batches: Vec<SpanBatch>,
-    ) -> Result<Vec<TraceResult>, Error> {
+        gathered: Gathered,
+    ) -> Result<Searched, Error> {
         let mut search = Search {
             job,
             is_whole: true,
             found: Searched::default(),
             ids: HashSet::new(),
         };
-        let unit = Unit::Live(batches);
+        let unit = Unit::Live(gathered.batches);
         let mut cost = Cost::default();
         self.walk(&job.tenant, &unit, &mut search, &mut cost)
             .await?;
-        Ok(search.found.traces)
+        search.found.cost = cost;
+        Ok(search.found)
     }
 }

@@ -3,20 +3,22 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::ops::{ControlFlow, Range};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use vivace_block::BlockMeta;
 use vivace_block::keys::{self, BlockObject};
 use vivace_block_reader::{OpenBlock, Ranges, ReadError};
-use vivace_columns::{BatchChunk, Chunk, GroupChunk, LoadError, plan_rows};
+use vivace_columns::{BatchChunk, Chunk, ChunkMemory, GroupChunk, LoadError, plan_rows, spans_in};
 use vivace_engine::EngineError;
 use vivace_shards::memory::{Charge, Kind, try_charge};
 
+use super::room::{ChunkRoom, chunk_spans};
 use super::view::Unit;
 use crate::cache::ChunkParts;
 use crate::error::Error;
-use crate::limits::{CHUNK_BYTES, CHUNK_SPANS};
+use crate::limits::CHUNK_BYTES;
 use crate::lookup::Querier;
 use crate::source::StoreError;
 
@@ -81,9 +83,12 @@ impl Querier {
             Unit::Live(batches) => {
                 for batch in batches {
                     let mut chunk = BatchChunk::new(batch, vivace_shards::breathe);
+                    let room = self.gate().enter(u64::from(chunk.shape().spans())).await;
                     cost.inspected_bytes += batch.as_bytes().len() as u64;
                     cost.inspected_spans += u64::from(chunk.shape().spans());
                     let flow = visitor.visit(&mut chunk).await;
+                    // It is there already; the next ones know by it what to ask for.
+                    room.note(chunk.memory_bytes() as u64);
                     if flow.map_err(live_error)?.is_break() {
                         break;
                     }
@@ -130,7 +135,7 @@ impl Querier {
         let groups = open.row_groups().len();
         let border = |part: u32| groups * part as usize / parts.max(1) as usize;
         for group in border(part)..border(part + 1) {
-            for range in plan_rows(&open, group, CHUNK_SPANS) {
+            for range in plan_rows(&open, group, chunk_spans()) {
                 let parts = ChunkParts {
                     caches: self.shared_caches(),
                     tenant: Arc::clone(tenant),
@@ -138,14 +143,15 @@ impl Querier {
                     group: group as u32,
                     first_row: range.start,
                 };
-                let chunk = GroupChunk::open_shared(
-                    Arc::clone(&open),
-                    group,
-                    range,
-                    rows,
-                    (CHUNK_BYTES, Box::new(parts)),
-                    vivace_shards::breathe,
-                );
+                let room = self.gate().enter(spans_in(&open, group, &range)).await;
+                rows.read_into(Some(Rc::clone(&room)));
+                let memory = ChunkMemory {
+                    limit: CHUNK_BYTES,
+                    room,
+                    parts: Box::new(parts),
+                };
+                let (open, pause) = (Arc::clone(&open), vivace_shards::breathe);
+                let chunk = GroupChunk::open(open, group, range, rows, memory, pause);
                 let mut chunk = chunk.await.map_err(|error| self.block_error(meta, error))?;
                 cost.inspected_spans += u64::from(chunk.shape().spans());
                 let flow = visitor.visit(&mut chunk).await;
@@ -156,7 +162,7 @@ impl Querier {
                     VisitError::Other(error) => error,
                 })?;
                 drop(chunk);
-                rows.release();
+                rows.read_into(None);
                 if flow.is_break() {
                     return Ok(());
                 }
@@ -169,6 +175,10 @@ impl Querier {
     pub(crate) fn block_error(&self, meta: &BlockMeta, error: LoadError<Error>) -> Error {
         match error {
             LoadError::Read(ReadError::Ranges { source, .. }) => source,
+            LoadError::NoRoom { .. } => Error::Memory {
+                block: meta.block_id,
+                why: error.to_string(),
+            },
             other => Error::Corrupt {
                 tenant: meta.tenant_id.clone(),
                 block: meta.block_id,
@@ -223,7 +233,7 @@ fn live_error(error: VisitError<Infallible>) -> Error {
     }
 }
 
-/// Reads of `data.parquet`. What was read is charged until `release`.
+/// Reads of `data.parquet`. What was read for a chunk is part of its room; anything else is charged until the next chunk begins.
 pub(crate) struct DataRanges<'q> {
     querier: &'q Querier,
     meta: &'q Arc<BlockMeta>,
@@ -233,6 +243,7 @@ pub(crate) struct DataRanges<'q> {
 
 #[derive(Default)]
 struct RangesState {
+    room: Option<Rc<ChunkRoom>>,
     charges: Vec<Charge>,
     reads: u64,
     bytes: u64,
@@ -244,8 +255,29 @@ impl DataRanges<'_> {
         (state.reads, state.bytes)
     }
 
-    fn release(&self) {
-        self.state.borrow_mut().charges.clear();
+    /// What is read from now on is for this chunk. Gives back what was read for the one before.
+    pub(crate) fn read_into(&self, room: Option<Rc<ChunkRoom>>) {
+        let mut state = self.state.borrow_mut();
+        state.charges.clear();
+        state.room = room;
+    }
+
+    fn charge(&self, bytes: u64) -> Result<(), Error> {
+        let mut state = self.state.borrow_mut();
+        let no_room = |why: String| Error::Memory {
+            block: self.meta.block_id,
+            why,
+        };
+        match &state.room {
+            Some(room) if room.grow(bytes) => Ok(()),
+            Some(_) => Err(no_room(format!("no memory for {bytes} bytes to be read"))),
+            None => {
+                let charge = try_charge(bytes, Kind::Query);
+                let charge = charge.map_err(|why| no_room(why.to_string()))?;
+                state.charges.push(charge);
+                Ok(())
+            }
+        }
     }
 }
 
@@ -254,11 +286,7 @@ impl Ranges for DataRanges<'_> {
 
     async fn read(&self, range: Range<u64>) -> Result<Bytes, Error> {
         let wanted = range.end.saturating_sub(range.start);
-        let charge = try_charge(wanted, Kind::Query).map_err(|why| Error::Memory {
-            block: self.meta.block_id,
-            why: why.to_string(),
-        })?;
-        self.state.borrow_mut().charges.push(charge);
+        self.charge(wanted)?;
         let read = self.querier.blocks().read(&self.key, Some(range)).await;
         let bytes = read.map_err(|source: StoreError| Error::Read {
             tenant: self.meta.tenant_id.clone(),

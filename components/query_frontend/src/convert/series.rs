@@ -5,16 +5,22 @@ use vivace_protocol::tempopb::{
     TimeSeries,
 };
 use vivace_query_metrics::{Outcome, Series};
+use vivace_shards::breathe;
 
 use super::search::search_metrics;
 use super::values::key_value;
 use crate::run::Progress;
 
 /// Series over time.
-pub fn range(outcome: &Outcome, progress: &Progress) -> QueryRangeResponse {
+pub async fn range(outcome: &Outcome, progress: &Progress) -> QueryRangeResponse {
     let (status, message) = completeness(outcome);
+    let mut series = Vec::with_capacity(outcome.series.len());
+    for one in &outcome.series {
+        series.push(time_series(one));
+        breathe().await;
+    }
     QueryRangeResponse {
-        series: outcome.series.iter().map(time_series).collect(),
+        series,
         metrics: Some(search_metrics(progress)),
         status,
         message,

@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use std::sync::Arc;
 
 use vivace_columns::ServiceStats;
@@ -5,6 +8,7 @@ use vivace_engine::{SpanResult, SpanSetResult, TraceResult};
 use vivace_model::{SpanId, TraceId};
 use vivace_protocol::tempopb::{AnyValue, Value};
 use vivace_query_metrics::{Outcome, Sample, Series};
+use vivace_shards::sim::Sim;
 use vivace_traceql::{Kind, Static, Status};
 
 use super::*;
@@ -96,7 +100,17 @@ fn series_of_metrics_queries() {
         total_jobs: 2,
         ..Progress::default()
     };
-    let range = range(&outcome, &progress);
+    let answer = Rc::new(RefCell::new(None));
+    let (into, of) = (Rc::clone(&answer), outcome.clone());
+    let work = move || {
+        let (into, of) = (Rc::clone(&into), of.clone());
+        async move {
+            *into.borrow_mut() = Some(range(&of, &progress).await);
+            Ok(())
+        }
+    };
+    Sim::new(1).run(work).unwrap();
+    let range = answer.take().unwrap();
     assert_eq!((range.status, &*range.message), (1, "cut"));
     assert_eq!(range.series[0].samples[0].timestamp_ms, 9);
     assert_eq!(range.metrics.unwrap().total_jobs, 2);

@@ -39,6 +39,8 @@ pub struct Held {
     newest_first: bool,
     found: u64,
     traces: HashMap<TraceId, Entry>,
+    /// Of the results, never less.
+    bytes: usize,
 }
 
 impl Held {
@@ -48,6 +50,7 @@ impl Held {
             newest_first,
             found: 0,
             traces: HashMap::new(),
+            bytes: 0,
         }
     }
 
@@ -55,6 +58,7 @@ impl Held {
     pub fn add(&mut self, tenant: usize, mut found: Vec<TraceResult>) {
         found.sort_by_key(|trace| (Reverse(trace.start_unix_nano), trace.trace_id));
         for result in found {
+            self.bytes += result.memory_bytes();
             let number = self.found;
             self.found += 1;
             let entry = self.traces.entry(result.trace_id).or_insert(Entry {
@@ -83,7 +87,15 @@ impl Held {
             for id in self.ranked().split_off(kept) {
                 self.traces.remove(&id);
             }
+            // What merged into another counted twice.
+            let parts = self.traces.values().flat_map(|entry| &entry.parts);
+            self.bytes = parts.map(|part| part.result.memory_bytes()).sum();
         }
+    }
+
+    /// About what they take in memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes
     }
 
     fn rank(&self, id: TraceId, entry: &Entry) -> (u64, TraceId) {
@@ -179,6 +191,7 @@ impl Held {
             };
             match complete.remove(id) {
                 Some(result) => {
+                    self.bytes += result.memory_bytes();
                     for part in &mut entry.parts {
                         if part.tenant == tenant {
                             part.result = result.clone();

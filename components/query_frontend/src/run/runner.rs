@@ -13,7 +13,7 @@ use vivace_shards::time::sleep;
 use super::queue::{Permit, Place, Queue};
 use crate::error::QueryError;
 use crate::jobs::{Job, JobCost, Jobs, Start};
-use crate::limits::{RETRY_AFTER, RETRY_AFTER_MAX};
+use crate::limits::{FIRST_SEARCH_JOBS, RETRY_AFTER, RETRY_AFTER_MAX};
 use crate::metrics::QueueMetrics;
 use crate::source::SourceError;
 
@@ -35,6 +35,8 @@ pub struct Rules {
     pub concurrent: usize,
     /// Tries of a job after the first.
     pub retries: u32,
+    /// The first jobs may be enough: few are begun at first, those of live data before all others.
+    pub is_cautious: bool,
     pub metrics: QueueMetrics,
 }
 
@@ -141,7 +143,7 @@ impl<T: 'static> Runner<T> {
         if let Some(done) = self.ended.pop_front() {
             return Poll::Ready(Some(self.end(done)));
         }
-        while !self.waiting.is_empty() && self.running.len() < self.rules.concurrent {
+        while self.may_begin() {
             let Poll::Ready(permit) = self.place.poll_permit(context) else {
                 break;
             };
@@ -155,6 +157,26 @@ impl<T: 'static> Runner<T> {
             Poll::Ready(None) | Poll::Pending => return Poll::Pending,
         };
         Poll::Ready(Some(self.end(done)))
+    }
+
+    /// Whether there is a job that should begin as soon as there is a permit.
+    fn may_begin(&self) -> bool {
+        let (Some(next), running) = (self.waiting.last(), self.running.len()) else {
+            return false;
+        };
+        if running >= self.rules.concurrent {
+            return false;
+        }
+        if !self.rules.is_cautious {
+            return true;
+        }
+        let is_live = |newest| newest == u64::MAX;
+        let live_runs = self.running_newest.iter().any(|newest| is_live(*newest));
+        if live_runs && !is_live(next.newest) {
+            return false;
+        }
+        let ended = usize::try_from(self.progress.completed_jobs).unwrap_or(usize::MAX);
+        is_live(next.newest) || running < FIRST_SEARCH_JOBS.saturating_add(ended.saturating_mul(2))
     }
 
     fn end(&mut self, done: Done<T>) -> Result<(usize, T), QueryError> {

@@ -5,13 +5,15 @@ use std::rc::Rc;
 
 use vivace_engine::TraceResult;
 use vivace_model::TraceId;
+use vivace_shards::memory::{Charge, Kind, charge, try_charge};
 use vivace_shards::time::{Instant, timeout};
 
 use super::held::Held;
+use super::metrics::no_memory;
 use super::runner::{Progress, Runner};
 use crate::error::QueryError;
 use crate::jobs::{QuerySource, SearchSpec};
-use crate::limits::COMPLETE_AT_ONCE;
+use crate::limits::{ANSWER_FACTOR, COMPLETE_AT_ONCE};
 
 /// A search under way.
 pub struct SearchRun {
@@ -20,6 +22,8 @@ pub struct SearchRun {
     spec: Rc<SearchSpec>,
     runner: Runner<Vec<TraceResult>>,
     held: Held,
+    /// Of `held`.
+    charge: Charge,
     /// Traces given out already, with the tenants that had a part then.
     given: HashMap<TraceId, usize>,
 }
@@ -41,6 +45,7 @@ impl SearchRun {
             spec,
             runner,
             held,
+            charge: charge(0, Kind::Query),
             given: HashMap::new(),
         }
     }
@@ -69,6 +74,7 @@ impl SearchRun {
                     Some(found) => {
                         let (tenant, found) = found?;
                         self.held.add(tenant, found);
+                        self.charge_held()?;
                     }
                     None => break,
                 }
@@ -96,8 +102,20 @@ impl SearchRun {
                 let whole = self.source.complete(name, spec, found);
                 let whole = self.runner.during(whole).await?;
                 self.held.put_complete(tenant, &asked, whole);
+                self.charge_held()?;
             }
         }
+    }
+
+    fn charge_held(&mut self) -> Result<(), QueryError> {
+        let bytes = self.held.memory_bytes() as u64;
+        self.charge.try_resize(bytes).map_err(no_memory)
+    }
+
+    /// Takes the memory that the answer needs until it is sent.
+    pub fn charge_answer(&self) -> Result<Charge, QueryError> {
+        let bytes = self.charge.bytes().saturating_mul(ANSWER_FACTOR);
+        try_charge(bytes, Kind::Query).map_err(no_memory)
     }
 
     /// Waits for something else while jobs go on.

@@ -8,6 +8,8 @@ use vivace_traceql::Static;
 
 use super::held::Held;
 use super::queue::{Permit, Place, Queue};
+use super::runner::{Rules, Runner};
+use crate::jobs::{Job, JobCost, Jobs};
 use crate::metrics::Metrics;
 
 fn queue(running: usize, outstanding: usize) -> Queue {
@@ -195,8 +197,8 @@ fn two_tenants_parts_of_a_trace_are_one() {
 
 #[test]
 fn tags_stop_at_their_bounds() {
-    use super::{Rules, Runner, TagBounds, TagsRun};
-    use crate::jobs::{Job, JobCost, Jobs, TagScope, TagsFound};
+    use super::{TagBounds, TagsRun};
+    use crate::jobs::{TagScope, TagsFound};
 
     let found = |texts: &[&str]| TagsFound {
         names: texts
@@ -233,6 +235,7 @@ fn tags_stop_at_their_bounds() {
                 let rules = Rules {
                     concurrent: 1,
                     retries: 0,
+                    is_cautious: false,
                     metrics: metrics.clone(),
                 };
                 let jobs = Jobs {
@@ -264,4 +267,67 @@ fn tags_stop_at_their_bounds() {
     // Names and values together.
     let cut = run(bounds(9, 0, 0));
     assert_eq!((cut.names.len(), cut.values.len()), (2, 2));
+}
+
+/// A search that live data answers begins on no block; one that needs more begins on more and more of them.
+#[test]
+fn live_data_goes_first_and_blocks_follow_slowly() {
+    let begun_of = |live_traces: usize, wanted: u32| {
+        let begun = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let into = std::rc::Rc::clone(&begun);
+        let work = move || {
+            let into = std::rc::Rc::clone(&into);
+            async move {
+                let job = |newest: u64, traces: usize| {
+                    let into = std::rc::Rc::clone(&into);
+                    Job {
+                        bytes: 1,
+                        newest,
+                        run: Box::new(move || {
+                            into.borrow_mut().push(newest);
+                            let found = (0..traces as u128)
+                                .map(|number| trace(u128::from(newest) * 1000 + number, newest));
+                            let found: Vec<TraceResult> = found.collect();
+                            Box::pin(async move {
+                                vivace_shards::time::sleep(std::time::Duration::from_millis(1))
+                                    .await;
+                                Ok((found, JobCost::default()))
+                            })
+                        }),
+                    }
+                };
+                let mut jobs = vec![job(u64::MAX, live_traces), job(u64::MAX, 0)];
+                jobs.extend((1..=100).rev().map(|newest| job(newest, 1)));
+                let metrics = Metrics::register("t").queue;
+                let rules = Rules {
+                    concurrent: 50,
+                    retries: 0,
+                    is_cautious: true,
+                    metrics: metrics.clone(),
+                };
+                let jobs = Jobs {
+                    jobs,
+                    blocks: 100,
+                    block_bytes: 0,
+                };
+                let queue = Queue::new(50, 0, metrics);
+                let mut runner = Runner::new(&queue, "t", vec![jobs], rules)?;
+                let mut held = Held::new(wanted, false);
+                while !held.is_enough(runner.newest_left()) {
+                    let Some(found) = runner.next().await else {
+                        break;
+                    };
+                    held.add(0, found?.1);
+                }
+                Ok(())
+            }
+        };
+        Sim::new(1).run(work).unwrap();
+        begun.take()
+    };
+    assert_eq!(begun_of(20, 20), [u64::MAX; 2]);
+    let begun = begun_of(19, 20);
+    assert_eq!(begun[..2], [u64::MAX; 2]);
+    assert!(begun.len() < 12, "{begun:?}");
+    assert_eq!(begun_of(0, 1000).len(), 102);
 }

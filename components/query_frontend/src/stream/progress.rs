@@ -7,7 +7,10 @@ use vivace_protocol::tempopb::{
     SearchResponse, SearchTagValuesResponse, SearchTagValuesV2Response, SearchTagsResponse,
     SearchTagsV2Response, SearchTagsV2Scope, TraceSearchMetadata,
 };
+use vivace_query_metrics::Outcome;
+use vivace_shards::breathe;
 use vivace_shards::grpc::Sender;
+use vivace_shards::memory::{Kind, charge};
 use vivace_shards::time::Instant;
 
 use super::packets::{split, split_by};
@@ -68,6 +71,7 @@ impl Api {
             run.during(send(to, packets)).await?;
         }
         let progress = run.progress();
+        let _charge = run.charge_answer()?;
         let traces = self.traces(tenants, &run.answer(), plan.legacy).await;
         drop(run);
         send(to, self.search_packets(traces, &progress)).await?;
@@ -184,14 +188,14 @@ impl Api {
         raw: RawMetrics,
         to: &Sender,
     ) -> Result<(), QueryError> {
-        self.stream_metrics(tenants, &raw, to, |outcome, progress, sent| {
-            let mut whole = convert::range(outcome, progress);
+        self.stream_metrics(tenants, &raw, to, async |outcome, progress, sent| {
+            let mut whole = convert::range(outcome, progress).await;
             if let Some(sent) = sent {
-                whole.series = sent.news(whole.series);
+                whole.series = sent.news(whole.series).await;
                 whole.status = PartialStatus::Complete as i32;
                 whole.message.clear();
             }
-            self.range_packets(whole)
+            self.range_packets(whole).await
         })
         .await
     }
@@ -202,7 +206,7 @@ impl Api {
         raw: RawMetrics,
         to: &Sender,
     ) -> Result<(), QueryError> {
-        self.stream_metrics(tenants, &raw, to, |outcome, progress, sent| {
+        self.stream_metrics(tenants, &raw, to, async |outcome, progress, sent| {
             let mut whole = convert::instant(outcome, progress);
             if let Some(sent) = sent {
                 whole.series = sent.instant_news(whole.series);
@@ -220,7 +224,7 @@ impl Api {
         tenants: &[String],
         raw: &RawMetrics,
         to: &Sender,
-        packets: impl Fn(&vivace_query_metrics::Outcome, &Progress, Option<&mut Sent>) -> Vec<Bytes>,
+        packets: impl AsyncFn(&Outcome, &Progress, Option<&mut Sent>) -> Vec<Bytes>,
     ) -> Result<(), QueryError> {
         let call = self.plan_metrics(tenants, raw)?;
         let running = self.metrics.begin(&tenants.join("|"), Op::Metrics);
@@ -234,35 +238,36 @@ impl Api {
                 continue;
             }
             told = progress.completed_jobs;
-            let outcome = if grows {
-                run.outcome()
-            } else {
-                vivace_query_metrics::Outcome::default()
+            // Held until the next message.
+            let (outcome, _charge) = match grows {
+                true => run.outcome().await?,
+                false => (Outcome::default(), charge(0, Kind::Query)),
             };
-            let packets = packets(&outcome, &progress, Some(&mut sent));
+            let packets = packets(&outcome, &progress, Some(&mut sent)).await;
             run.during(send(to, packets)).await?;
         }
         let progress = run.progress();
-        let outcome = run.outcome();
+        let (outcome, _charge) = run.outcome().await?;
         drop(run);
-        send(to, packets(&outcome, &progress, None)).await?;
+        send(to, packets(&outcome, &progress, None).await).await?;
         let objective = self.queries()?.config.metrics.objective;
         running.complete(progress.cost.inspected_bytes, objective);
         Ok(())
     }
 
-    fn range_packets(&self, whole: QueryRangeResponse) -> Vec<Bytes> {
+    async fn range_packets(&self, whole: QueryRangeResponse) -> Vec<Bytes> {
         let fixed = whole.message.len() + STATUS_BYTES;
-        let pieces = split(whole.series, fixed, self.packet_bytes()).into_iter();
-        let messages = pieces.map(|series| {
-            wire(&QueryRangeResponse {
+        let mut packets = Vec::new();
+        for series in split(whole.series, fixed, self.packet_bytes()) {
+            packets.push(wire(&QueryRangeResponse {
                 series,
                 metrics: whole.metrics.clone(),
                 status: whole.status,
                 message: whole.message.clone(),
-            })
-        });
-        messages.collect()
+            }));
+            breathe().await;
+        }
+        packets
     }
 
     fn instant_packets(&self, whole: QueryInstantResponse) -> Vec<Bytes> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use prost::Message as _;
 use vivace_protocol::tempopb::{InstantSeries, KeyValue, TimeSeries};
+use vivace_shards::breathe;
 use vivace_traceql::{Body, MetricsExpr, MetricsFunction, Query};
 
 /// Whether series of some of the jobs can be sent before the end: later ones change values, but never take a series or a sample away.
@@ -32,7 +33,7 @@ fn key(labels: &[KeyValue]) -> Vec<u8> {
 
 impl Sent {
     /// Leaves what was not sent yet, and remembers it as sent. Exemplars come with the whole answer only.
-    pub fn news(&mut self, series: Vec<TimeSeries>) -> Vec<TimeSeries> {
+    pub async fn news(&mut self, series: Vec<TimeSeries>) -> Vec<TimeSeries> {
         let mut news = Vec::new();
         for mut one in series {
             let known = self.0.entry(key(&one.labels)).or_default();
@@ -44,6 +45,7 @@ impl Sent {
             if !one.samples.is_empty() {
                 news.push(one);
             }
+            breathe().await;
         }
         news
     }

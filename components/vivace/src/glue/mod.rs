@@ -3,7 +3,6 @@
 //! Each partition has one owner, the shard `partition % shards`. Whoever wants something of a partition sends its owner
 //! a message; the owner does the work in a task of its own, so that a client who goes away breaks nothing off half-way.
 
-mod apart;
 mod blocks;
 mod book;
 mod live;

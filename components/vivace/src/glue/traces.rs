@@ -96,7 +96,9 @@ impl TraceSource for Traces {
 pub(super) fn block_error(error: &QuerierError) -> SourceError {
     let text = error.to_string();
     match error {
-        QuerierError::Memory { .. } | QuerierError::Gather { .. } => SourceError::Busy(text),
+        QuerierError::Memory { .. } | QuerierError::Gather { .. } | QuerierError::Found { .. } => {
+            SourceError::Busy(text)
+        }
         _ if error.is_retryable() => SourceError::Unavailable(text),
         _ => SourceError::Failed(text),
     }

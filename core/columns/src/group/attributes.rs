@@ -115,7 +115,7 @@ impl LevelAttributes {
         {
             return Ok(extent.clone());
         }
-        source.held -= self.held;
+        source.release(self.held);
         *self = Self::new(self.leaves);
         let leaf = self.leaves.key;
         let levels = source.leaf(leaf).map(|leaf| (leaf.max_rep, leaf.max_def));

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use vivace_block::Format;
@@ -21,6 +22,7 @@ use super::parts::{NoParts, PartName, Shared, SharedPart, SharedParts};
 use super::places::{
     AttributeLeaves, Extent, LEVELS, is_service_name, level_index, named_leaves, scope_of,
 };
+use super::room::{OwnLimit, Room};
 use super::source::Source;
 use super::stats::Stats;
 use super::{named, table};
@@ -51,6 +53,28 @@ pub struct GroupChunk<R, P> {
     shared_bytes: u64,
 }
 
+/// What a chunk may take, and what it may share.
+pub struct ChunkMemory {
+    /// What is fetched and decoded takes at most so many bytes (and for some moments as much as one leaf more): what needs more is an error.
+    /// Shared parts are not counted; whoever keeps them accounts for them.
+    pub limit: usize,
+    /// Where what is decoded comes from, shared parts included. What is fetched is the business of `Ranges`.
+    pub room: Rc<dyn Room>,
+    /// Parts that other queries have decoded.
+    pub parts: Box<dyn SharedParts>,
+}
+
+impl ChunkMemory {
+    /// At most so many bytes, nothing shared.
+    pub fn alone(limit: usize) -> Self {
+        Self {
+            limit,
+            room: Rc::new(OwnLimit),
+            parts: Box::new(NoParts),
+        }
+    }
+}
+
 /// How a column is made.
 enum Plan {
     Nil,
@@ -64,33 +88,19 @@ enum Plan {
 }
 
 impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
-    /// Reads who belongs to whom, one leaf. `rows` are counted from the start of the row group; see `plan_rows`. What is fetched and decoded
-    /// takes at most `budget_bytes` in memory (and for some moments as much as one leaf more): what needs more is an error.
+    /// Reads who belongs to whom, one leaf. `rows` are counted from the start of the row group; see `plan_rows`.
     /// `pause` is called after some 50,000 slots of work.
     pub async fn open(
         open: Arc<OpenBlock>,
         group_index: usize,
         rows: Range<u32>,
         ranges: R,
-        budget_bytes: usize,
+        memory: ChunkMemory,
         pause: P,
     ) -> Result<Self, LoadError<R::Error>> {
-        let limits = (budget_bytes, Box::new(NoParts) as Box<dyn SharedParts>);
-        Self::open_shared(open, group_index, rows, ranges, limits, pause).await
-    }
-
-    /// The same with parts that other queries have decoded. `limits`: bytes as in `open`, without those of shared parts, which whoever
-    /// keeps them accounts for; and these parts.
-    pub async fn open_shared(
-        open: Arc<OpenBlock>,
-        group_index: usize,
-        rows: Range<u32>,
-        ranges: R,
-        (budget_bytes, parts): (usize, Box<dyn SharedParts>),
-        pause: P,
-    ) -> Result<Self, LoadError<R::Error>> {
+        let ChunkMemory { limit, room, parts } = memory;
         let format = open.format();
-        let mut source = Source::new(open, group_index, rows, ranges, budget_bytes, pause)?;
+        let mut source = Source::new(open, group_index, rows, ranges, (limit, room), pause)?;
         if format == Format::VParquet3 {
             return Err(source.version3());
         }
@@ -98,6 +108,7 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
             Some(SharedPart(Shared::Layout(layout))) => layout,
             _ => {
                 let layout = Arc::new(Layout::load(&mut source).await?);
+                source.settle();
                 parts.put(PartName::Layout, SharedPart(Shared::Layout(layout.clone())));
                 layout
             }
@@ -121,15 +132,27 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
     }
 
     /// Takes a column that another query has decoded. True: it is there now.
-    fn take_shared(&mut self, column: &Column) -> bool {
+    fn take_shared(&mut self, column: &Column) -> Result<bool, LoadError<R::Error>> {
         let Some(SharedPart(Shared::Cells(cells))) =
             self.parts.get(&PartName::Cells(column.clone()))
         else {
-            return false;
+            return Ok(false);
         };
-        self.shared_bytes += cells.memory_bytes() as u64;
+        let bytes = cells.memory_bytes();
+        self.source.share(self.leaf_for_errors(column), bytes)?;
+        self.shared_bytes += bytes as u64;
         self.columns.insert(column.clone(), cells);
-        true
+        Ok(true)
+    }
+
+    /// The leaf that is named when there is no memory for a column.
+    fn leaf_for_errors(&self, column: &Column) -> usize {
+        match self.plan(column) {
+            Plan::Leaf(leaf, _) => leaf,
+            _ => self
+                .level_attributes(column.level())
+                .map_or(0, |level| level.leaves.key),
+        }
     }
 
     /// Traces to load a column for: all of them where that is not much more, so that others can use it.
@@ -316,7 +339,10 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
         let starts = levels.starts(self.layout.shape.spans() as usize);
         let starts = starts.ok_or_else(|| self.source.corrupt(leaf, "slots of other spans"))?;
         self.source.hold(leaf, starts.len() * 4)?;
-        self.source.worked(data.page.slots).await;
+        let slots = data.page.slots;
+        drop(data);
+        self.source.settle();
+        self.source.worked(slots).await;
         let members = Arc::new(Members { starts });
         self.parts
             .put(name, SharedPart(Shared::Members(members.clone())));
@@ -489,6 +515,7 @@ impl<R: Ranges, P: AsyncFn()> GroupChunk<R, P> {
                 }
                 None => {
                     let data = self.source.read(leaf, rows.clone(), Wanted::VALUES).await?;
+                    self.source.settle();
                     !data.page.values.is_empty()
                 }
             };
@@ -516,7 +543,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
             if is_planned || self.columns.contains_key(column) {
                 continue;
             }
-            if self.take_shared(column) {
+            if self.take_shared(column)? {
                 self.load_members(column.level()).await?;
                 continue;
             }
@@ -530,15 +557,11 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
             let level = column.level();
             self.load_members(level).await?;
             let extent = self.extent(level, &traces);
-            let leaf = match &plan {
-                Plan::Leaf(leaf, _) => *leaf,
-                _ => self
-                    .level_attributes(level)
-                    .map_or(0, |level| level.leaves.key),
-            };
+            let leaf = self.leaf_for_errors(column);
             let cells = self.make(plan, &extent).await?;
             let bytes = cells.memory_bytes() + cells.strings.memory_bytes();
             self.source.hold(leaf, bytes)?;
+            self.source.settle();
             let cells = Arc::new(cells);
             if is_whole {
                 let part = SharedPart(Shared::Cells(cells.clone()));
@@ -558,7 +581,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
     async fn strings_of(&mut self, column: &Column) -> Result<Option<Strings>, Self::Error> {
         // What is there already costs less than its dictionary.
         let is_kept = self.parts.is_kept();
-        if is_kept && (self.columns.contains_key(column) || self.take_shared(column)) {
+        if is_kept && (self.columns.contains_key(column) || self.take_shared(column)?) {
             self.load_members(column.level()).await?;
             return Ok(None);
         }
@@ -613,6 +636,8 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
             return Err(self.source.corrupt(leaf, "ids of other rows"));
         }
         self.source.hold(leaf, ids.len() * 16)?;
+        drop(data);
+        self.source.settle();
         let ids: Arc<[TraceId]> = ids.into();
         let part = SharedPart(Shared::TraceIds(ids.clone()));
         self.parts.put(PartName::TraceIds, part);
@@ -631,6 +656,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
                 Some(SharedPart(Shared::ServiceStats(stats))) => stats,
                 _ => {
                     let stats = Arc::new(Stats::load(&mut self.source).await?);
+                    self.source.settle();
                     let part = SharedPart(Shared::ServiceStats(stats.clone()));
                     self.parts.put(name, part);
                     stats
@@ -665,6 +691,7 @@ impl<R: Ranges, P: AsyncFn()> Chunk for GroupChunk<R, P> {
         let places = (self.attributes.get_mut(at), self.tables.get_mut(at));
         if let (Some(attributes), Some(place)) = places {
             *place = Some(table::load(&mut self.source, attributes, &extent, is_named).await?);
+            self.source.settle();
         }
         Ok(())
     }

@@ -25,6 +25,13 @@ pub enum LoadError<E: std::error::Error + 'static> {
         end: u32,
         rows: u32,
     },
+    /// Others use the memory at this moment.
+    #[error("{file}: no memory for {bytes} bytes of column {column}")]
+    NoRoom {
+        file: Arc<str>,
+        column: Box<str>,
+        bytes: usize,
+    },
     /// Fewer rows at once may do.
     #[error(
         "{file}: rows {start}-{end} of row group {group}: reading column {column} takes more than the {limit} bytes that these rows may take in memory"
@@ -40,10 +47,11 @@ pub enum LoadError<E: std::error::Error + 'static> {
 }
 
 impl<E: std::error::Error + 'static> LoadError<E> {
-    /// Whether another try may help: only when the bytes did not come.
+    /// Whether another try may help: when the bytes did not come, or there was no memory.
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Read(error) => error.is_retryable(),
+            Self::NoRoom { .. } => true,
             Self::Version3 { .. } | Self::NoRows { .. } | Self::TooMuch { .. } => false,
         }
     }

@@ -13,13 +13,15 @@ mod owners;
 mod parts;
 mod places;
 mod plan;
+mod room;
 mod slots;
 mod source;
 mod stats;
 mod strings;
 mod table;
 
-pub use chunk::GroupChunk;
+pub use chunk::{ChunkMemory, GroupChunk};
 pub use error::LoadError;
-pub use parts::{PartName, SharedPart, SharedParts};
-pub use plan::plan_rows;
+pub use parts::{NoParts, PartName, SharedPart, SharedParts};
+pub use plan::{plan_rows, spans_in};
+pub use room::{OwnLimit, Room};

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use vivace_block_reader::{
@@ -10,7 +11,8 @@ use vivace_block_reader::{
 };
 
 use super::error::LoadError;
-use super::limits::SLOTS_PER_PAUSE;
+use super::limits::{BYTES_PER_SLOT, SLOTS_PER_PAUSE};
+use super::room::Room;
 
 /// The rows of a chunk, and what is held of them.
 pub(super) struct Source<R, P> {
@@ -22,6 +24,9 @@ pub(super) struct Source<R, P> {
     pause: P,
     fetched: Fetched,
     limit: usize,
+    room: Rc<dyn Room>,
+    /// Taken from `room` for what is being decoded; given back by `settle`.
+    passing: usize,
     /// Bytes of what was decoded and is kept, dictionaries included.
     pub held: usize,
     dictionaries: HashMap<usize, Arc<Dictionary>>,
@@ -40,7 +45,7 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
         group: usize,
         rows: Range<u32>,
         ranges: R,
-        limit: usize,
+        (limit, room): (usize, Rc<dyn Room>),
         pause: P,
     ) -> Result<Self, LoadError<R::Error>> {
         let source = Self {
@@ -52,6 +57,8 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
             pause,
             fetched: Fetched::default(),
             limit,
+            room,
+            passing: 0,
             held: 0,
             dictionaries: HashMap::new(),
             slots: 0,
@@ -144,7 +151,50 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
         if bytes > self.left() {
             return Err(self.too_much(leaf));
         }
+        self.take(leaf, bytes)?;
         self.held += bytes;
+        Ok(())
+    }
+
+    fn take(&self, leaf: usize, bytes: usize) -> Result<(), LoadError<R::Error>> {
+        match self.room.take(bytes) {
+            true => Ok(()),
+            false => Err(LoadError::NoRoom {
+                file: self.file.clone(),
+                column: self.leaf(leaf).map_or("", |leaf| &leaf.path).into(),
+                bytes,
+            }),
+        }
+    }
+
+    /// What was held is there no more.
+    pub fn release(&mut self, bytes: usize) {
+        self.held -= bytes;
+        self.room.give_back(bytes);
+    }
+
+    /// Counts what another query has decoded and this one keeps from being dropped.
+    pub fn share(&self, leaf: usize, bytes: usize) -> Result<(), LoadError<R::Error>> {
+        self.take(leaf, bytes)
+    }
+
+    /// What was decoded has become what is held.
+    pub fn settle(&mut self) {
+        self.room.give_back(std::mem::take(&mut self.passing));
+    }
+
+    /// Takes what decoding some rows of a leaf needs for the moment, about.
+    fn pass(&mut self, leaf: usize, rows: &Range<u32>) -> Result<(), LoadError<R::Error>> {
+        let group = self.block.row_groups().get(self.group);
+        let chunk = group.and_then(|group| Some((group, group.chunks.get(leaf)?)));
+        let Some((group, chunk)) = chunk else {
+            return Ok(());
+        };
+        let all = u128::from(chunk.slots) * BYTES_PER_SLOT as u128;
+        let share = all * (rows.len() as u128) / u128::from(group.rows.max(1));
+        let bytes = usize::try_from(share).unwrap_or(usize::MAX);
+        self.take(leaf, bytes)?;
+        self.passing += bytes;
         Ok(())
     }
 
@@ -202,6 +252,7 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
         rows: Range<u32>,
         wanted: Wanted,
     ) -> Result<LeafData, LoadError<R::Error>> {
+        self.pass(leaf, &rows)?;
         let block = self.block.clone();
         let group = block.row_groups().get(self.group);
         let group = group.ok_or_else(|| self.no_rows())?;
@@ -307,5 +358,11 @@ impl<R: Ranges, P: AsyncFn()> Source<R, P> {
         self.read_dictionaries(&unread)?;
         let known = |leaf| self.dictionaries.get(leaf).cloned();
         Ok(leaves.iter().map(known).collect())
+    }
+}
+
+impl<R, P> Drop for Source<R, P> {
+    fn drop(&mut self) {
+        self.room.give_back(self.passing);
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parquet::file::properties::WriterProperties;
 use vivace_block::Format;
 use vivace_block_reader::{OpenBlock, ReadError};
-use vivace_columns::{Chunk, Column, GroupChunk, Level, LoadError};
+use vivace_columns::{Chunk, ChunkMemory, Column, GroupChunk, Level, LoadError};
 use vivace_traceql::Intrinsic;
 
 use crate::naive;
@@ -40,7 +40,14 @@ async fn read_all(
     let open = std::sync::Arc::new(open);
     for group in 0..open.row_groups().len() {
         let rows = 0..open.row_groups()[group].rows;
-        let chunk = GroupChunk::open(open.clone(), group, rows, &file, budget, async || {});
+        let chunk = GroupChunk::open(
+            open.clone(),
+            group,
+            rows,
+            &file,
+            ChunkMemory::alone(budget),
+            async || {},
+        );
         let mut chunk = chunk.await?;
         // Each on its own: one that is broken must not hide the others.
         let mut result = Ok(());
@@ -150,7 +157,7 @@ fn rows_that_are_not_there() {
             group,
             rows,
             &block.file,
-            BUDGET,
+            ChunkMemory::alone(BUDGET),
             async || {},
         );
         let error = now(opened).err().unwrap();
@@ -161,7 +168,7 @@ fn rows_that_are_not_there() {
         0,
         2..2,
         &block.file,
-        BUDGET,
+        ChunkMemory::alone(BUDGET),
         async || {},
     );
     assert_eq!(now(empty).unwrap().shape().spans(), 0);
@@ -174,7 +181,14 @@ fn bytes_that_are_missing_are_an_error() {
         bytes: Bytes::new(),
         requests: Default::default(),
     };
-    let opened = GroupChunk::open(block.open.clone(), 0, 0..1, &file, BUDGET, async || {});
+    let opened = GroupChunk::open(
+        block.open.clone(),
+        0,
+        0..1,
+        &file,
+        ChunkMemory::alone(BUDGET),
+        async || {},
+    );
     let error = now(opened).err().unwrap();
     assert!(
         matches!(error, LoadError::Read(ReadError::Corrupt { .. })),

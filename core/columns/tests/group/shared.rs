@@ -1,13 +1,15 @@
 //! Parts that one query has decoded serve the next.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::ops::Range;
 use std::rc::Rc;
 
 use vivace_block::Format;
 use vivace_columns::{
-    Bitmap, Cells, Chunk, Column, GroupChunk, Level, PartName, SharedPart, SharedParts,
+    Bitmap, Cells, Chunk, ChunkMemory, Column, GroupChunk, Level, LoadError, OwnLimit, PartName,
+    Room, SharedPart, SharedParts,
 };
 
 use crate::naive::{self, at};
@@ -34,18 +36,29 @@ fn open<'b>(
     rows: Range<u32>,
     kept: &Kept,
 ) -> GroupChunk<&'b Memory, impl AsyncFn() + use<'b>> {
-    let limits = (BUDGET, Box::new(kept.clone()) as Box<dyn SharedParts>);
+    open_in(block, rows, kept, Rc::new(OwnLimit)).unwrap()
+}
+
+fn open_in<'b>(
+    block: &'b Block,
+    rows: Range<u32>,
+    kept: &Kept,
+    room: Rc<dyn Room>,
+) -> Result<GroupChunk<&'b Memory, impl AsyncFn() + use<'b>>, LoadError<Infallible>> {
+    let memory = ChunkMemory {
+        limit: BUDGET,
+        room,
+        parts: Box::new(kept.clone()),
+    };
     let pause = async || {};
-    let open = block.open.clone();
-    now(GroupChunk::open_shared(
-        open,
+    now(GroupChunk::open(
+        block.open.clone(),
         0,
         rows,
         &block.file,
-        limits,
+        memory,
         pause,
     ))
-    .unwrap()
 }
 
 /// Everything that can be seen of a chunk.
@@ -153,4 +166,76 @@ fn parts_of_few_traces_are_not_kept() {
     assert_eq!(plain(Some(&few)), shared(Some(&few)));
     assert_eq!(plain(None), shared(None));
     assert_eq!(plain(Some(&few)), shared(Some(&few)));
+}
+
+/// A room of so many bytes.
+struct Counted {
+    size: usize,
+    taken: Cell<usize>,
+    most: Cell<usize>,
+}
+
+impl Room for Counted {
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.taken.get() + bytes;
+        if taken > self.size {
+            return false;
+        }
+        self.taken.set(taken);
+        self.most.set(self.most.get().max(taken));
+        true
+    }
+
+    fn give_back(&self, bytes: usize) {
+        // Panics when more is given back than was taken.
+        self.taken.set(self.taken.get().checked_sub(bytes).unwrap());
+    }
+}
+
+/// What is decoded is taken from the room first: no room, no column, and a retry when there is some gives the whole answer.
+#[test]
+fn a_chunk_takes_no_more_than_its_room_has() {
+    let block = written(Format::VParquet5, &[Random(79).batch(60)], 100_000_000);
+    let columns = naive::columns(&naive::keys(&block.traces()));
+    let rows = 0..block.open.row_groups()[0].rows;
+    let counted = |size| {
+        Rc::new(Counted {
+            size,
+            taken: Cell::new(0),
+            most: Cell::new(0),
+        })
+    };
+    let work = |kept: &Kept, room: &Rc<Counted>| -> Result<(), LoadError<Infallible>> {
+        let mut chunk = open_in(&block, rows.clone(), kept, room.clone())?;
+        for column in &columns {
+            now(chunk.load(std::slice::from_ref(column), None))?;
+        }
+        now(chunk.load_trace_ids())?;
+        for level in [Level::Resource, Level::Span, Level::Event] {
+            now(chunk.load_table(level))?;
+            now(chunk.keys(level))?;
+        }
+        // Nothing of what was taken for a moment is left.
+        assert!(room.taken.get() >= chunk.memory_bytes() - chunk.bytes_read() as usize);
+        Ok(())
+    };
+    let roomy = counted(usize::MAX);
+    work(&Kept::default(), &roomy).unwrap();
+    let needed = roomy.most.get();
+    assert!(needed > 0);
+    for size in (0..needed).step_by(needed / 50 + 1) {
+        for kept in [Kept::default(), Kept::default()] {
+            let room = counted(size);
+            let error = work(&kept, &room).unwrap_err();
+            assert!(matches!(error, LoadError::NoRoom { .. }), "{error}");
+            assert!(error.is_retryable());
+        }
+    }
+    work(&Kept::default(), &counted(needed)).unwrap();
+    // Shared parts take room as well: they stay in memory as long as the chunk does.
+    let kept = Kept::default();
+    work(&kept, &counted(needed)).unwrap();
+    let again = counted(usize::MAX);
+    work(&kept, &again).unwrap();
+    assert!(again.most.get() > 0);
 }

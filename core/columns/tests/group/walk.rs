@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use vivace_block::Format;
-use vivace_columns::{Bitmap, Chunk, Column, GroupChunk, Level, plan_rows};
+use vivace_columns::{Bitmap, Chunk, ChunkMemory, Column, GroupChunk, Level, plan_rows};
 
 use crate::naive::{self, Keys, Texts};
 use crate::support::random::Random;
@@ -19,7 +19,7 @@ pub fn open(block: &Block, group: usize, rows: Range<u32>) -> GroupChunk<&Memory
         group,
         rows,
         &block.file,
-        BUDGET,
+        ChunkMemory::alone(BUDGET),
         pause,
     ))
     .unwrap()

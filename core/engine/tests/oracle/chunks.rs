@@ -13,7 +13,7 @@ use vivace_block::Format;
 use vivace_block::dedicated::{DedicatedColumn, Kind, Scope};
 use vivace_block_reader::{OpenBlock, Ranges};
 use vivace_block_writer::{Options, Sink, write_block};
-use vivace_columns::{Chunk, Column, GroupChunk};
+use vivace_columns::{Chunk, ChunkMemory, Column, GroupChunk};
 use vivace_model::SpanBatch;
 use vivace_traceql::Intrinsic;
 
@@ -88,7 +88,15 @@ impl Block {
     pub fn chunk(&self) -> GroupChunk<&File, impl AsyncFn()> {
         let rows = 0..self.open.row_groups()[0].rows;
         let (block, file) = (self.open.clone(), &self.file);
-        now(GroupChunk::open(block, 0, rows, file, 1 << 30, async || {})).unwrap()
+        now(GroupChunk::open(
+            block,
+            0,
+            rows,
+            file,
+            ChunkMemory::alone(1 << 30),
+            async || {},
+        ))
+        .unwrap()
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use vivace_model::TraceId;
+use vivace_querier::{Error, FoundMemory};
 use vivace_shards::event::Event;
 
 /// Traces that the jobs of a query leave to its last job, which sees all of their spans at once.
@@ -11,6 +12,7 @@ pub(super) struct Apart {
     /// Jobs that have not answered yet.
     waiting: Cell<usize>,
     ids: RefCell<Vec<TraceId>>,
+    memory: RefCell<FoundMemory>,
     all_answered: Event,
 }
 
@@ -19,6 +21,7 @@ impl Apart {
         let apart = Self {
             waiting: Cell::new(jobs),
             ids: RefCell::default(),
+            memory: RefCell::default(),
             all_answered: Event::default(),
         };
         if jobs == 0 {
@@ -27,14 +30,18 @@ impl Apart {
         Rc::new(apart)
     }
 
-    pub fn answered(&self, ids: Vec<TraceId>) {
+    /// A job has ended, and left these.
+    pub fn answered(&self, ids: Vec<TraceId>) -> Result<(), Error> {
+        self.memory.borrow_mut().grows(size_of_val(&ids[..]))?;
         self.ids.borrow_mut().extend(ids);
         self.waiting.set(self.waiting.get().saturating_sub(1));
         if self.waiting.get() == 0 {
             self.all_answered.set();
         }
+        Ok(())
     }
 
+    /// Waits until all other jobs have ended.
     pub async fn all(&self) -> Vec<TraceId> {
         while self.waiting.get() > 0 {
             self.all_answered.wait().await;
