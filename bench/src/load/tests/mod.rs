@@ -150,6 +150,16 @@ fn a_number_of_spans_can_be_asked_for() {
 }
 
 #[test]
+fn a_number_of_spans_ends_an_open_loop() {
+    for shards in [1, 2] {
+        let line = "--rate 1000 --seconds 3600 --spans 2000 --connections 4";
+        let (report, _) = simulate(line, shards, Faults::default());
+        assert_eq!((report.spans, report.dropped), (2000, 0), "{shards} shards");
+        assert!(report.seconds < 3.0, "{} s", report.seconds);
+    }
+}
+
+#[test]
 fn refusals_are_counted_and_bind_nobody() {
     let faults = Faults {
         refuse_every: 4,
