@@ -62,9 +62,9 @@ fn most(meta: &BlockMeta, data: &Bytes, ids: &[TraceId]) -> Cost {
 fn blocks_of_one_row_group() {
     for (spans, size, requests, bytes) in [
         (2_000, 100_000, 1, 160_000),
-        (100_000, 6_000_000, 1, 6_000_000),
-        (350_000, 20_000_000, 2, 20_500_000),
-        (800_000, 45_000_000, 9, 24_000_000),
+        (100_000, 5_500_000, 1, 6_000_000),
+        (350_000, 18_500_000, 3, 20_500_000),
+        (800_000, 42_000_000, 9, 24_000_000),
     ] {
         let (meta, data, ids) = ours(spans, &options());
         assert!(meta.size > size, "{} of {size}", meta.size);

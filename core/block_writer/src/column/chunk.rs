@@ -62,13 +62,12 @@ impl Chunk {
     pub(crate) async fn add<F: AsyncFn()>(
         &mut self,
         mut facts: PageFacts,
+        kind: Kind,
         encoding: Encoding,
         press: &mut Press,
         pause: &mut Pause<F>,
     ) -> Result<(), EncodeError> {
-        let slots = facts.slots;
         let before = self.pages.len();
-        let kind = Kind::Data { slots, encoding };
         self.uncompressed += press.page(kind, &mut self.pages, pause).await? as u64;
         facts.bytes = (self.pages.len() - before) as u32;
         self.encoding = encoding;

@@ -4,7 +4,7 @@ use parquet::basic::Encoding;
 
 use super::chunk::{Chunk, Finished, PageFacts};
 use super::levels::{Below, Levels, Shape};
-use super::press::Press;
+use super::press::{Kind, Press};
 use super::values::Values;
 use crate::EncodeError;
 use crate::pause::Pause;
@@ -81,7 +81,7 @@ impl<V: Values> Leaf<V> {
         levels: &mut Levels,
         end: &mut PageEnd<'_, '_, F>,
     ) -> Result<(), EncodeError> {
-        levels.append(&mut end.press.body);
+        levels.append(end.press, end.pause).await?;
         self.add(levels.len(), end).await
     }
 
@@ -92,7 +92,10 @@ impl<V: Values> Leaf<V> {
         below: Below<'_>,
         end: &mut PageEnd<'_, '_, F>,
     ) -> Result<(), EncodeError> {
-        let slots = levels.append_below(below, self.values.len(), &mut end.press.body);
+        let present = self.values.len();
+        let slots = levels
+            .append_below(below, present, end.press, end.pause)
+            .await?;
         self.add(slots, end).await
     }
 
@@ -101,6 +104,7 @@ impl<V: Values> Leaf<V> {
         slots: usize,
         end: &mut PageEnd<'_, '_, F>,
     ) -> Result<(), EncodeError> {
+        self.values.prepare(end.pool, end.pause).await;
         let encoding: Encoding = self.values.encode(end.pool, &mut end.press.body);
         let facts = PageFacts {
             bytes: 0,
@@ -110,8 +114,16 @@ impl<V: Values> Leaf<V> {
             bounds: self.values.bounds(end.pool),
             nan_count: self.values.nan_count(),
         };
+        let kind = Kind::Data {
+            slots: slots as u32,
+            encoding,
+            stream: self.values.stream(),
+            is_noise: self.values.is_noise(),
+        };
         self.values.clear();
-        self.chunk.add(facts, encoding, end.press, end.pause).await
+        self.chunk
+            .add(facts, kind, encoding, end.press, end.pause)
+            .await
     }
 
     /// Takes the chunk of the row group.

@@ -1,6 +1,11 @@
 //! Levels of the leaves that hang at one place of the tree.
 
+use super::compressor::What;
+use super::press::{Frame, Press};
+use crate::EncodeError;
 use crate::encode;
+use crate::limits::FRAMED_BYTES;
+use crate::pause::Pause;
 
 /// What the value of an attribute is, or that there is none.
 pub(crate) type Shape = u8;
@@ -14,17 +19,57 @@ pub(crate) struct Levels {
     def: Vec<u8>,
     /// As encoded for the current page, made when first asked for.
     encoded: Encoded,
-    scratch: Vec<u8>,
+    /// Levels of one leaf that no other has.
+    scratch_rep: Kept,
+    scratch: Kept,
+    /// Definition levels of one leaf below, before they are encoded.
+    below: Vec<u8>,
+}
+
+/// Levels of a page, made when first asked for and then taken by all leaves that have the same.
+#[derive(Default)]
+struct Encoded {
+    /// Repetition in the bits that the place needs, and in those that one level below needs if they are more.
+    rep: Kept,
+    rep_wider: Kept,
+    /// Definition of the required leaves.
+    def: Kept,
+    /// Definition for leaves one level below that are all absent.
+    def_absent: Kept,
 }
 
 #[derive(Default)]
-struct Encoded {
-    /// Both levels of the required leaves.
-    own: Vec<u8>,
-    /// Repetition for leaves one level below, when no value repeats.
-    rep_below: Vec<u8>,
-    /// Definition for leaves one level below that are all absent.
-    def_absent: Vec<u8>,
+struct Kept {
+    bytes: Vec<u8>,
+    /// The same compressed; empty for so few bytes that they better are compressed with the values.
+    frame: Frame,
+}
+
+impl Kept {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.frame.clear();
+    }
+
+    /// Appends the levels to a page. What stands behind bytes of the body belongs to the body.
+    async fn append<F: AsyncFn()>(
+        &mut self,
+        what: What,
+        press: &mut Press,
+        pause: &mut Pause<F>,
+    ) -> Result<(), EncodeError> {
+        if self.bytes.len() < FRAMED_BYTES || !press.body.is_empty() {
+            press.body.extend_from_slice(&self.bytes);
+            return Ok(());
+        }
+        if self.frame.is_empty() {
+            press
+                .frame(&self.bytes, what, &mut self.frame, pause)
+                .await?;
+        }
+        press.append(&self.frame);
+        Ok(())
+    }
 }
 
 impl Levels {
@@ -35,7 +80,9 @@ impl Levels {
             rep: Vec::new(),
             def: Vec::new(),
             encoded: Encoded::default(),
-            scratch: Vec::new(),
+            scratch_rep: Kept::default(),
+            scratch: Kept::default(),
+            below: Vec::new(),
         }
     }
 
@@ -53,89 +100,117 @@ impl Levels {
     pub(crate) fn clear(&mut self) {
         self.rep.clear();
         self.def.clear();
-        self.encoded.own.clear();
-        self.encoded.rep_below.clear();
-        self.encoded.def_absent.clear();
+        let Encoded {
+            rep,
+            rep_wider,
+            def,
+            def_absent,
+        } = &mut self.encoded;
+        for kept in [rep, rep_wider, def, def_absent] {
+            kept.clear();
+        }
     }
 
     /// Appends the levels of the required leaves.
-    pub(crate) fn append(&mut self, out: &mut Vec<u8>) {
+    pub(crate) async fn append<F: AsyncFn()>(
+        &mut self,
+        press: &mut Press,
+        pause: &mut Pause<F>,
+    ) -> Result<(), EncodeError> {
         if self.max_rep == 0 {
-            return;
+            return Ok(());
         }
-        if self.encoded.own.is_empty() {
-            encode::levels(&self.rep, self.max_rep, &mut self.encoded.own);
-            encode::levels(&self.def, self.max_def, &mut self.encoded.own);
+        self.append_rep(self.max_rep, press, pause).await?;
+        let def = &mut self.encoded.def;
+        if def.bytes.is_empty() {
+            encode::levels(&self.def, self.max_def, &mut def.bytes);
         }
-        out.extend_from_slice(&self.encoded.own);
+        def.append(What::Values, press, pause).await
+    }
+
+    /// Appends the repetition levels for a leaf that has no others.
+    async fn append_rep<F: AsyncFn()>(
+        &mut self,
+        max_rep: u8,
+        press: &mut Press,
+        pause: &mut Pause<F>,
+    ) -> Result<(), EncodeError> {
+        let width = |max: u8| encode::width_of(max.into());
+        let kept = if width(max_rep) == width(self.max_rep) {
+            &mut self.encoded.rep
+        } else {
+            &mut self.encoded.rep_wider
+        };
+        if kept.bytes.is_empty() {
+            encode::levels(&self.rep, max_rep, &mut kept.bytes);
+        }
+        kept.append(What::Repetition, press, pause).await
     }
 
     /// Appends the levels of a leaf that has a value where `shapes` says `shape`: one level below, `repeated` or
     /// optional. `more` has the slots with more than one value, in order, and how many more. Returns the number of
     /// slots of the leaf.
-    pub(crate) fn append_below(
+    pub(crate) async fn append_below<F: AsyncFn()>(
         &mut self,
         below: Below<'_>,
         present: usize,
-        out: &mut Vec<u8>,
-    ) -> usize {
+        press: &mut Press,
+        pause: &mut Pause<F>,
+    ) -> Result<usize, EncodeError> {
         let max_rep = self.max_rep + u8::from(below.repeated);
         let more: Vec<_> = below
             .more
             .iter()
             .filter(|(slot, _)| below.shapes[*slot as usize] == below.shape)
             .collect();
+        self.scratch.clear();
         if !more.is_empty() {
-            return self.append_repeated(below, &more, max_rep, out);
+            let slots = self.repeated(below, &more, max_rep);
+            let own = &mut self.scratch_rep;
+            own.append(What::Repetition, press, pause).await?;
+            self.scratch.append(What::Values, press, pause).await?;
+            return Ok(slots);
         }
         if max_rep > 0 {
-            if self.encoded.rep_below.is_empty() {
-                encode::levels(&self.rep, self.max_rep + 1, &mut self.encoded.rep_below);
-            }
-            let same_width =
-                encode::width_of(max_rep.into()) == encode::width_of((self.max_rep + 1).into());
-            if same_width {
-                out.extend_from_slice(&self.encoded.rep_below);
-            } else {
-                encode::levels(&self.rep, max_rep, out);
-            }
+            self.append_rep(max_rep, press, pause).await?;
         }
+        let this = &mut self.scratch;
         if present == 0 {
-            if self.encoded.def_absent.is_empty() {
-                encode::levels(&self.def, self.max_def + 1, &mut self.encoded.def_absent);
+            let def_absent = &mut self.encoded.def_absent;
+            if def_absent.bytes.is_empty() {
+                encode::levels(&self.def, self.max_def + 1, &mut def_absent.bytes);
             }
-            out.extend_from_slice(&self.encoded.def_absent);
+            def_absent.append(What::Values, press, pause).await?;
         } else {
-            self.scratch.clear();
+            self.below.clear();
             let slots = self.def.iter().zip(below.shapes);
-            self.scratch
+            self.below
                 .extend(slots.map(|(def, shape)| def + u8::from(*shape == below.shape)));
-            encode::levels(&self.scratch, self.max_def + 1, out);
+            encode::levels(&self.below, self.max_def + 1, &mut this.bytes);
+            this.append(What::Values, press, pause).await?;
         }
-        self.rep.len()
+        Ok(self.rep.len())
     }
 
-    fn append_repeated(
-        &self,
-        below: Below<'_>,
-        more: &[&(u32, u32)],
-        max_rep: u8,
-        out: &mut Vec<u8>,
-    ) -> usize {
-        let (mut rep, mut def) = (Vec::new(), Vec::new());
-        let mut more = more.iter().peekable();
-        for slot in 0..self.rep.len() {
-            let has = below.shapes[slot] == below.shape;
-            rep.push(self.rep[slot]);
-            def.push(self.def[slot] + u8::from(has));
-            if let Some((_, count)) = more.next_if(|(place, _)| *place as usize == slot) {
-                let len = rep.len() + *count as usize;
-                rep.resize(len, max_rep);
-                def.resize(len, self.max_def + 1);
-            }
+    /// Encodes the levels of a leaf with several values in some slots.
+    fn repeated(&mut self, below: Below<'_>, more: &[&(u32, u32)], max_rep: u8) -> usize {
+        let len = self.rep.len() + more.iter().map(|(_, count)| *count as usize).sum::<usize>();
+        let (mut rep, mut def) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let mut slot = 0;
+        let ends = more
+            .iter()
+            .map(|(place, count)| (*place as usize + 1, *count as usize));
+        for (end, count) in ends.chain([(self.rep.len(), 0)]) {
+            rep.extend_from_slice(&self.rep[slot..end]);
+            let slots = self.def[slot..end].iter().zip(&below.shapes[slot..end]);
+            def.extend(slots.map(|(def, shape)| def + u8::from(*shape == below.shape)));
+            rep.resize(rep.len() + count, max_rep);
+            def.resize(def.len() + count, self.max_def + 1);
+            slot = end;
         }
-        encode::levels(&rep, max_rep, out);
-        encode::levels(&def, self.max_def + 1, out);
+        self.scratch_rep.clear();
+        encode::levels(&rep, max_rep, &mut self.scratch_rep.bytes);
+        encode::levels(&def, self.max_def + 1, &mut self.scratch.bytes);
         rep.len()
     }
 }

@@ -1,15 +1,11 @@
 //! Pages: their header, checksum and compression.
 
 use parquet::basic::Encoding;
-use zstd::stream::raw::{Encoder, InBuffer, Operation as _, OutBuffer};
 
+use super::compressor::{Compressor, What};
 use crate::EncodeError;
 use crate::encode::varint;
-use crate::limits::COMPRESSED_AT_ONCE;
 use crate::pause::Pause;
-
-/// Room that the compressor always has for what it writes.
-const ROOM: usize = 1 << 10;
 
 /// Field types of the compact protocol of Thrift.
 const FALSE: u8 = 2;
@@ -23,89 +19,125 @@ const DICTIONARY_PAGE: i32 = 2;
 /// What a page is besides its body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
-    Data { slots: u32, encoding: Encoding },
-    Dictionary { entries: u32 },
+    Data {
+        slots: u32,
+        encoding: Encoding,
+        /// Bytes of each of the streams that the body ends with, or 0.
+        stream: usize,
+        /// Little repeats in the values.
+        is_noise: bool,
+    },
+    Dictionary {
+        entries: u32,
+    },
+}
+
+/// The beginning of a page's body, compressed as a frame of its own: readers take several frames as one page.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Frame {
+    /// Bytes before compression.
+    len: usize,
+    compressed: Vec<u8>,
+}
+
+impl Frame {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.compressed.clear();
+    }
 }
 
 /// Compresses pages, with buffers that are used again and again.
 pub(crate) struct Press {
-    compressor: Encoder<'static>,
-    /// The body of the page under construction.
-    pub(crate) body: Vec<u8>,
+    values: Compressor,
+    noise: Compressor,
+    repetition: Compressor,
+    dictionaries: Compressor,
+    /// What the frames of the page under construction hold, before and after compression.
+    framed: usize,
     compressed: Vec<u8>,
+    /// The body of the page under construction, behind the frames.
+    pub(crate) body: Vec<u8>,
     header: Vec<u8>,
 }
 
 impl Press {
     pub(crate) fn new(level: i32) -> Result<Self, EncodeError> {
         Ok(Self {
-            compressor: Encoder::new(level).map_err(EncodeError::Zstd)?,
-            body: Vec::new(),
+            values: Compressor::new(level, What::Values)?,
+            noise: Compressor::new(level, What::Noise)?,
+            repetition: Compressor::new(level, What::Repetition)?,
+            dictionaries: Compressor::new(level, What::Dictionary)?,
+            framed: 0,
             compressed: Vec::new(),
+            body: Vec::new(),
             header: Vec::new(),
         })
     }
 
-    /// Appends a page with the body, and empties the body. Returns the bytes of the page before compression, header
-    /// included. Pauses after every slice.
+    /// Compresses the beginning of a page's body.
+    pub(crate) async fn frame<F: AsyncFn()>(
+        &mut self,
+        bytes: &[u8],
+        what: What,
+        out: &mut Frame,
+        pause: &mut Pause<F>,
+    ) -> Result<(), EncodeError> {
+        out.clear();
+        out.len = bytes.len();
+        let compressor = match what {
+            What::Repetition => &mut self.repetition,
+            _ => &mut self.values,
+        };
+        compressor.frame(bytes, 0, &mut out.compressed, pause).await
+    }
+
+    /// Appends a frame to the page under construction, which has no body yet.
+    pub(crate) fn append(&mut self, frame: &Frame) {
+        debug_assert!(self.body.is_empty(), "frames stand before the body");
+        self.framed += frame.len;
+        self.compressed.extend_from_slice(&frame.compressed);
+    }
+
+    /// Appends a page with the frames and the body, and empties both. Returns the bytes of the page before compression,
+    /// header included. Pauses after every slice.
     pub(crate) async fn page<F: AsyncFn()>(
         &mut self,
         kind: Kind,
         out: &mut Vec<u8>,
         pause: &mut Pause<F>,
     ) -> Result<usize, EncodeError> {
-        if i32::try_from(self.body.len()).is_err() {
-            return Err(EncodeError::PageTooLarge(self.body.len()));
+        let len = self.framed + self.body.len();
+        if i32::try_from(len).is_err() {
+            return Err(EncodeError::PageTooLarge(len));
         }
-        self.begin().map_err(EncodeError::Zstd)?;
-        let mut slice = 0;
-        while slice < self.body.len() {
-            slice = self.compress(slice).map_err(EncodeError::Zstd)?;
-            pause.now().await;
+        if self.framed == 0 || !self.body.is_empty() {
+            let (compressor, stream) = match kind {
+                Kind::Data {
+                    stream,
+                    is_noise: true,
+                    ..
+                } => (&mut self.noise, stream),
+                Kind::Data { stream, .. } => (&mut self.values, stream),
+                Kind::Dictionary { .. } => (&mut self.dictionaries, 0),
+            };
+            let (body, out) = (&self.body, &mut self.compressed);
+            compressor.frame(body, stream, out, pause).await?;
         }
-        self.end().map_err(EncodeError::Zstd)?;
         self.header.clear();
         let crc = crc32fast::hash(&self.compressed).cast_signed();
-        let lengths = [self.body.len() as i32, self.compressed.len() as i32];
+        let lengths = [len as i32, self.compressed.len() as i32];
         header(kind, lengths, crc, &mut self.header);
         out.extend_from_slice(&self.header);
         out.extend_from_slice(&self.compressed);
-        let uncompressed = self.header.len() + self.body.len();
-        self.body.clear();
-        Ok(uncompressed)
-    }
-
-    fn begin(&mut self) -> std::io::Result<()> {
-        let len = self.body.len();
+        self.framed = 0;
         self.compressed.clear();
-        self.compressed
-            .reserve(zstd::zstd_safe::compress_bound(len));
-        self.compressor.reinit()?;
-        self.compressor.set_pledged_src_size(Some(len as u64))
-    }
-
-    /// Compresses the slice that begins at a place, and returns where the next one does.
-    fn compress(&mut self, start: usize) -> std::io::Result<usize> {
-        let end = (start + COMPRESSED_AT_ONCE).min(self.body.len());
-        let mut input = InBuffer::around(&self.body[start..end]);
-        while input.pos < end - start {
-            self.compressed.reserve(ROOM);
-            let done = self.compressed.len();
-            let mut output = OutBuffer::around_pos(&mut self.compressed, done);
-            self.compressor.run(&mut input, &mut output)?;
-        }
-        Ok(end)
-    }
-
-    fn end(&mut self) -> std::io::Result<()> {
-        loop {
-            self.compressed.reserve(ROOM);
-            let done = self.compressed.len();
-            let mut output = OutBuffer::around_pos(&mut self.compressed, done);
-            if self.compressor.finish(&mut output, true)? == 0 {
-                return Ok(());
-            }
-        }
+        self.body.clear();
+        Ok(self.header.len() + len)
     }
 }
 
@@ -120,7 +152,9 @@ fn header(kind: Kind, [uncompressed, compressed]: [i32; 2], crc: i32, out: &mut 
         integer(number, out);
     }
     match kind {
-        Kind::Data { slots, encoding } => {
+        Kind::Data {
+            slots, encoding, ..
+        } => {
             field(1, STRUCT, out);
             let rle = Encoding::RLE as i32;
             for number in [slots.cast_signed(), encoding as i32, rle, rle] {

@@ -4,6 +4,8 @@ use parquet::basic::Encoding;
 
 use super::bounds::{Bound, Order};
 use crate::encode;
+use crate::limits::STREAM_BYTES;
+use crate::pause::Pause;
 use crate::pool::Pool;
 
 /// The values of one leaf's current page.
@@ -18,8 +20,21 @@ pub(crate) trait Values {
         0
     }
 
+    /// Whatever has to be done before values are encoded and takes so long that others should run meanwhile.
+    async fn prepare<F: AsyncFn()>(&mut self, _pool: &Pool<'_>, _pause: &mut Pause<F>) {}
+
     /// Appends the values to the body of a page.
     fn encode(&mut self, pool: &Pool<'_>, out: &mut Vec<u8>) -> Encoding;
+
+    /// Bytes of each of the streams that encoded values consist of, where each is worth statistics of its own; else 0.
+    fn stream(&self) -> usize {
+        0
+    }
+
+    /// Whether little repeats in the encoded values, so that it is not worth looking for.
+    fn is_noise(&self) -> bool {
+        false
+    }
 
     /// Least and greatest value. None: no values, or no bounds wanted.
     fn bounds(&mut self, pool: &Pool<'_>) -> Option<(Bound, Bound)>;
@@ -86,6 +101,11 @@ impl<T: Number> Numbers<T> {
     pub(crate) fn push(&mut self, value: T) {
         self.values.push(value);
     }
+
+    /// The first values of the page, at most so many.
+    pub(crate) fn first(&self, most: usize) -> &[T] {
+        &self.values[..most.min(self.values.len())]
+    }
 }
 
 impl<T: Number> Values for Numbers<T> {
@@ -97,6 +117,14 @@ impl<T: Number> Values for Numbers<T> {
 
     fn encode(&mut self, _: &Pool<'_>, out: &mut Vec<u8>) -> Encoding {
         lay_out(&self.values, self.layout, T::bytes, out)
+    }
+
+    /// Short numbers have streams that are alike, or nothing but zeros.
+    fn stream(&self) -> usize {
+        let is_worth_it = self.layout == Layout::Split
+            && size_of::<T>() == size_of::<u64>()
+            && self.values.len() >= STREAM_BYTES;
+        if is_worth_it { self.values.len() } else { 0 }
     }
 
     fn bounds(&mut self, _: &Pool<'_>) -> Option<(Bound, Bound)> {
@@ -235,6 +263,7 @@ pub(crate) struct ByteArrays {
     lengths: Vec<u32>,
     /// Neighbours begin alike.
     share_prefixes: bool,
+    are_ids: bool,
     bounded: bool,
 }
 
@@ -244,7 +273,16 @@ impl ByteArrays {
             data: Vec::new(),
             lengths: Vec::new(),
             share_prefixes: false,
+            are_ids: false,
             bounded: true,
+        }
+    }
+
+    /// For ids.
+    pub(crate) fn of_ids() -> Self {
+        Self {
+            are_ids: true,
+            ..Self::new()
         }
     }
 
@@ -300,6 +338,10 @@ impl Values for ByteArrays {
             encode::delta_length_byte_array(&self.lengths, &self.data, out);
             Encoding::DELTA_LENGTH_BYTE_ARRAY
         }
+    }
+
+    fn is_noise(&self) -> bool {
+        self.are_ids
     }
 
     fn bounds(&mut self, _: &Pool<'_>) -> Option<(Bound, Bound)> {

@@ -4,6 +4,10 @@
 /// and beginning the packed part around it two more.
 const GROUPS_OF_RUN: usize = 8;
 
+/// Bytes of most runs. Where all of them together are fewer bytes than packed levels, runs alone compress better: their
+/// lengths are whole bytes.
+const RUN_BYTES: usize = 2;
+
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 
 /// Bits that a value of at most `max` takes.
@@ -16,6 +20,52 @@ pub(crate) fn levels(levels: &[u8], max: u8, out: &mut Vec<u8>) {
     let at = out.len();
     out.extend([0; 4]);
     let width = width_of(u32::from(max));
+    if RUN_BYTES * 8 * (changes(levels) + 1) <= levels.len() * width as usize {
+        runs(levels, out);
+    } else {
+        mixed(levels, width, out);
+    }
+    let len = (out.len() - at - 4) as u32;
+    out[at..at + 4].copy_from_slice(&len.to_le_bytes());
+}
+
+/// Places where a level is not the one before.
+fn changes(levels: &[u8]) -> usize {
+    let Some((_, behind)) = levels.split_first() else {
+        return 0;
+    };
+    let (these, _) = levels.as_chunks::<8>();
+    let (next, rest) = behind.as_chunks::<8>();
+    let groups = these.iter().zip(next).map(|(these, next)| {
+        let differing = u64::from_le_bytes(*these) ^ u64::from_le_bytes(*next);
+        // Levels are so low that whatever is not 0 carries into the highest bit of its byte, and no further.
+        let carried = differing + LOW_BITS * 0x7f;
+        let bits = carried >> 7 & LOW_BITS;
+        // The highest byte of the product is the sum of all bytes.
+        (bits.wrapping_mul(LOW_BITS) >> 56) as usize
+    });
+    let at = levels.len() - rest.len();
+    let last = rest.iter().zip(&levels[at - 1..]);
+    groups.sum::<usize>() + last.filter(|(a, b)| a != b).count()
+}
+
+/// Every run as one, however short.
+fn runs(levels: &[u8], out: &mut Vec<u8>) {
+    let mut rest = levels;
+    while let Some(&value) = rest.first() {
+        let word = LOW_BITS * u64::from(value);
+        let (groups, _) = rest.as_chunks::<8>();
+        let same = |group: &&[u8; 8]| u64::from_le_bytes(**group) == word;
+        let whole = groups.iter().take_while(same).count() * 8;
+        let more = rest[whole..].iter().take_while(|level| **level == value);
+        let len = whole + more.count();
+        run(len, u32::from(value), 1, out);
+        rest = &rest[len..];
+    }
+}
+
+/// Long runs as such, all else packed.
+fn mixed(levels: &[u8], width: u32, out: &mut Vec<u8>) {
     let (groups, rest) = levels.as_chunks::<8>();
     let mut pending = 0;
     let mut index = 0;
@@ -50,8 +100,6 @@ pub(crate) fn levels(levels: &[u8], max: u8, out: &mut Vec<u8>) {
             pack_group(*group, width, out);
         }
     }
-    let len = (out.len() - at - 4) as u32;
-    out[at..at + 4].copy_from_slice(&len.to_le_bytes());
 }
 
 fn pack_levels(groups: &[[u8; 8]], width: u32, out: &mut Vec<u8>) {

@@ -6,8 +6,8 @@ use vivace_model::{ListView, ValueView};
 use super::estimate::{ATTRIBUTE, ELEMENT};
 use crate::EncodeError;
 use crate::column::{
-    Booleans, ByteArrays, Doubles, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Presence,
-    Shape, Texts, Values as _,
+    Booleans, ByteArrays, Doubles, Finished, Integers, Leaf, Levels, PageEnd, Presence, Shape,
+    Texts, Values as _,
 };
 use crate::limits::{PAGE_BYTES, PAGE_SLOTS};
 use crate::pool::{Pool, Text};
@@ -26,7 +26,7 @@ pub(crate) struct Attributes {
     is_array: Leaf<Booleans>,
     presence: Presence,
     text: Leaf<Texts>,
-    int: Leaf<Numbers<i64>>,
+    int: Leaf<Integers>,
     double: Leaf<Doubles>,
     bool: Leaf<Booleans>,
     unsupported: Leaf<ByteArrays>,
@@ -49,7 +49,7 @@ impl Attributes {
             is_array: Leaf::new(position(AttributeLeaf::IsArray)?, Booleans::new()),
             presence: Presence::default(),
             text: Leaf::new(position(AttributeLeaf::String)?, Texts::new()),
-            int: Leaf::new(position(AttributeLeaf::Int)?, Numbers::new(Layout::Split)),
+            int: Leaf::new(position(AttributeLeaf::Int)?, Integers::new()),
             double: Leaf::new(position(AttributeLeaf::Double)?, Doubles::new()),
             bool: Leaf::new(position(AttributeLeaf::Bool)?, Booleans::new()),
             unsupported: Leaf::new(position(AttributeLeaf::Unsupported)?, ByteArrays::new()),
@@ -101,7 +101,7 @@ impl Attributes {
         self.key.values.push(key);
         let shape = match scalar {
             Scalar::Text(text) => {
-                self.text.values.push(text);
+                self.text.values.push_of(text, key);
                 TEXT
             }
             Scalar::Int(value) => {
@@ -116,7 +116,7 @@ impl Attributes {
                 self.bool.values.push(value);
                 BOOL
             }
-            Scalar::Other => return self.push_other(&other(), pool),
+            Scalar::Other => return self.push_other(key, &other(), pool),
         };
         self.is_array.values.push(false);
         self.presence.push(shape);
@@ -124,7 +124,7 @@ impl Attributes {
     }
 
     #[cold]
-    fn push_other(&mut self, value: &ValueView<'_>, pool: &Pool<'_>) -> u64 {
+    fn push_other(&mut self, key: Text, value: &ValueView<'_>, pool: &Pool<'_>) -> u64 {
         let shape = match value {
             ValueView::Array(list) => array_shape(list.clone()),
             _ => UNSUPPORTED,
@@ -146,7 +146,7 @@ impl Attributes {
         }
         for element in list.clone() {
             match element {
-                ValueView::String(text) => self.text.values.push(pool.find(text)),
+                ValueView::String(text) => self.text.values.push_of(pool.find(text), key),
                 ValueView::Int(value) => self.int.values.push(value),
                 ValueView::Double(value) => self.double.values.push(value),
                 ValueView::Bool(value) => self.bool.values.push(value),

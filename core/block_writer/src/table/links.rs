@@ -29,8 +29,8 @@ impl Links {
         let position = |column| schema.find(column).map(|(position, _)| position);
         Some(Self {
             levels: Levels::new(leaf.max_rep, leaf.max_def),
-            trace_id: Leaf::new(trace_id, ByteArrays::new()),
-            span_id: Leaf::new(position(Column::LinkSpanId)?, ByteArrays::new()),
+            trace_id: Leaf::new(trace_id, ByteArrays::of_ids()),
+            span_id: Leaf::new(position(Column::LinkSpanId)?, ByteArrays::of_ids()),
             trace_state: Leaf::new(position(Column::LinkTraceState)?, Texts::new()),
             attributes: Attributes::new(schema, AttributeOwner::Link)?,
             dropped_attributes: Leaf::new(

@@ -1,7 +1,5 @@
 //! What a row has once, and its service statistics.
 
-use std::fmt::Write as _;
-
 use vivace_block::schema::{Column, Schema};
 use vivace_model::TraceId;
 
@@ -46,7 +44,6 @@ pub(crate) struct Rows {
     duration: Leaf<Numbers<u64>>,
     root_service_name: Leaf<Texts>,
     root_span_name: Leaf<Texts>,
-    text: String,
     stats: Stats,
 }
 
@@ -62,7 +59,7 @@ impl Rows {
     pub(crate) fn new(schema: &Schema) -> Option<Self> {
         let position = |column| schema.find(column).map(|(position, _)| position);
         let number = |column| Some(Leaf::new(position(column)?, Numbers::new(Layout::Split)));
-        let count = |column| Some(Leaf::new(position(column)?, Numbers::new(Layout::Plain)));
+        let count = |column| Some(Leaf::new(position(column)?, Numbers::new(Layout::Split)));
         let (service_name, leaf) = schema.find(Column::StatsServiceName)?;
         Some(Self {
             levels: Levels::new(0, 0),
@@ -76,7 +73,6 @@ impl Rows {
             duration: number(Column::TraceDurationNano)?,
             root_service_name: Leaf::new(position(Column::RootServiceName)?, Texts::new()),
             root_span_name: Leaf::new(position(Column::RootSpanName)?, Texts::new()),
-            text: String::new(),
             stats: Stats {
                 levels: Levels::new(leaf.max_rep, leaf.max_def),
                 service_name: Leaf::new(service_name, Texts::new()),
@@ -90,10 +86,9 @@ impl Rows {
     pub(crate) fn push(&mut self, id: TraceId, facts: &RowFacts, stats: &[ServiceStats]) {
         self.levels.push(0, 0);
         self.trace_id.values.push(&id.0);
-        self.text.clear();
-        let _infallible = write!(self.text, "{id}");
-        let text = self.text.trim_start_matches('0');
-        self.trace_id_text.values.push(text.as_bytes());
+        let text = hex(id);
+        let zeros = text.iter().take_while(|digit| **digit == b'0').count();
+        self.trace_id_text.values.push(&text[zeros..]);
         self.start.values.push(facts.start);
         self.end.values.push(facts.end);
         self.duration
@@ -181,6 +176,21 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Lower-case digits.
+fn hex(id: TraceId) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(id.0) {
+        for (digit, half) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *digit = if half < 10 {
+                b'0' + half
+            } else {
+                b'a' - 10 + half
+            };
+        }
+    }
+    digits
 }
 
 impl Stats {

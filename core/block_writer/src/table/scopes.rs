@@ -33,7 +33,8 @@ impl Scopes {
             version: Leaf::new(position(Column::ScopeVersion)?, Texts::new()),
             attributes: Attributes::new(schema, AttributeOwner::Scope)?,
             dropped_attributes: number(Column::ScopeDroppedAttributes)?,
-            span_count: number(Column::ScopeSpanCount),
+            span_count: position(Column::ScopeSpanCount)
+                .map(|at| Leaf::new(at, Numbers::new(Layout::Split))),
             rows: 0,
             estimate,
         })

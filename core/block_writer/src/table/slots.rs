@@ -7,7 +7,7 @@ use vivace_model::{ListView, ValueView};
 
 use crate::EncodeError;
 use crate::column::{
-    ByteArrays, Finished, Layout, Leaf, Levels, Numbers, PageEnd, Presence, Texts, Values as _,
+    ByteArrays, Finished, Integers, Leaf, Levels, PageEnd, Presence, Texts, Values as _,
 };
 use crate::pool::{Pool, Text};
 use crate::trace::Scalar;
@@ -34,7 +34,7 @@ struct Slot<'b> {
 enum SlotLeaf {
     Text(Leaf<Texts>),
     Blob(Leaf<ByteArrays>),
-    Int(Leaf<Numbers<i64>>),
+    Int(Leaf<Integers>),
 }
 
 /// The value of the current owner: of several with one key the last.
@@ -102,7 +102,7 @@ impl<'b> Slots<'b> {
                     (Physical::ByteArray, true) => {
                         SlotLeaf::Blob(Leaf::new(position, ByteArrays::unbounded()))
                     }
-                    _ => SlotLeaf::Int(Leaf::new(position, Numbers::new(Layout::Plain))),
+                    _ => SlotLeaf::Int(Leaf::new(position, Integers::new())),
                 },
                 presence: Presence::default(),
                 repeated: leaf.repetition == Repetition::Repeated,

@@ -67,8 +67,8 @@ impl<'b> Spans<'b> {
         };
         Some(Self {
             levels: Levels::new(leaf.max_rep, leaf.max_def),
-            span_id: Leaf::new(position(Column::SpanId)?, ByteArrays::new()),
-            parent_span_id: Leaf::new(position(Column::ParentSpanId)?, ByteArrays::new()),
+            span_id: Leaf::new(position(Column::SpanId)?, ByteArrays::of_ids()),
+            parent_span_id: Leaf::new(position(Column::ParentSpanId)?, ByteArrays::of_ids()),
             parent: split(Column::ParentId)?,
             left: split(Column::NestedSetLeft)?,
             right: split(Column::NestedSetRight)?,
