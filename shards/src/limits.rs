@@ -38,6 +38,9 @@ pub const SIDE_WORKERS: usize = 2;
 /// Threads of the side runtime for blocking calls.
 pub const SIDE_BLOCKING_THREADS: usize = 16;
 
+/// A thread for blocking calls that has nothing to do ends after that long: until then its heap keeps memory that others have freed.
+pub const SIDE_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// Submission entries tried, in this order, when an io_uring driver is built.
 pub const URING_ENTRIES: [u32; 2] = [1024, 256];
 

@@ -16,12 +16,15 @@ use crate::context::{self, Shard};
 /// From here on, in percent of the limit, background work is refused and the pressure is [`Pressure::Shedding`].
 const SHEDDING_PERCENT: u64 = 80;
 
+/// Queries get memory up to here, in percent of the limit: they must never be why ingest is turned away.
+const QUERY_PERCENT: u64 = 75;
+
 /// What memory is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// Requests on their way in.
     Ingest,
-    /// Answers on their way out, and what is read for them.
+    /// Answers on their way out, and what is read for them: refused from 75 % of the limit on.
     Query,
     /// Work that can wait: refused first, from 80 % of the limit on.
     Background,
@@ -75,6 +78,8 @@ impl OverBudget {
 pub struct Budget {
     /// `u64::MAX` when there is none.
     limit: u64,
+    /// Of the limit, what is in use without being charged.
+    uncounted: AtomicU64,
     used: AtomicU64,
     by_kind: [AtomicU64; Kind::ALL.len()],
 }
@@ -84,6 +89,7 @@ impl Budget {
     pub fn new(limit: u64) -> Arc<Self> {
         let budget = Arc::new(Self {
             limit: if limit == 0 { u64::MAX } else { limit },
+            uncounted: AtomicU64::new(0),
             used: AtomicU64::new(0),
             by_kind: Default::default(),
         });
@@ -137,12 +143,21 @@ impl Budget {
         self.limit
     }
 
+    /// What is left of the limit for charges.
+    fn chargeable(&self) -> u64 {
+        match self.limit {
+            u64::MAX => u64::MAX,
+            limit => limit.saturating_sub(self.uncounted.load(Ordering::Relaxed)),
+        }
+    }
+
     /// How full it is.
     pub fn pressure(&self) -> Pressure {
         let used = self.used();
-        if used >= self.limit {
+        let limit = self.chargeable();
+        if used >= limit {
             Pressure::Full
-        } else if used > percent(self.limit, SHEDDING_PERCENT) {
+        } else if used > percent(limit, SHEDDING_PERCENT) {
             Pressure::Shedding
         } else {
             Pressure::Normal
@@ -150,9 +165,11 @@ impl Budget {
     }
 
     fn take(&self, bytes: u64, kind: Kind) -> Result<(), OverBudget> {
+        let limit = self.chargeable();
         let ceiling = match kind {
-            Kind::Background => percent(self.limit, SHEDDING_PERCENT),
-            Kind::Ingest | Kind::Query | Kind::LiveData => self.limit,
+            Kind::Background => percent(limit, SHEDDING_PERCENT),
+            Kind::Query => percent(limit, QUERY_PERCENT),
+            Kind::Ingest | Kind::LiveData => limit,
         };
         // The counters guard no other memory, so relaxed order will do; the compare keeps the sum within the ceiling.
         let fits = |used: u64| used.checked_add(bytes).filter(|after| *after <= ceiling);
@@ -303,6 +320,17 @@ pub fn limit() -> u64 {
     current().limit()
 }
 
+/// Takes memory that is in use without being charged (what the allocator has not given back, what nobody counts) out of the limits
+/// of all budgets, in equal parts; replaces what was said before.
+pub fn set_uncounted(bytes: u64) {
+    let budgets = live_budgets();
+    let limited: Vec<_> = budgets.iter().filter(|one| one.limit != u64::MAX).collect();
+    let share = bytes / limited.len().max(1) as u64;
+    for budget in limited {
+        budget.uncounted.store(share, Ordering::Relaxed);
+    }
+}
+
 /// Bytes in use in the whole process.
 pub fn process_used() -> u64 {
     live_budgets().iter().map(|budget| budget.used()).sum()
@@ -384,7 +412,9 @@ mod tests {
         assert_eq!(budget.pressure(), Pressure::Normal);
         let refused = budget.try_charge(1, Kind::Background).unwrap_err();
         assert_eq!((refused.used, refused.limit), (800, 800));
-        let query = budget.try_charge(199, Kind::Query).unwrap();
+        let refused = budget.try_charge(1, Kind::Query).unwrap_err();
+        assert_eq!((refused.used, refused.limit), (800, 750));
+        let query = budget.charge(199, Kind::Query);
         assert_eq!(budget.pressure(), Pressure::Shedding);
         let refused = budget.try_charge(2, Kind::Ingest).unwrap_err();
         assert_eq!((refused.used, refused.limit), (999, 1000));
@@ -429,12 +459,18 @@ mod tests {
         };
         let main = || async {
             assert_eq!((limit(), used()), (250, 0));
-            let charge = try_charge(240, Kind::Query)?;
+            assert!(try_charge(240, Kind::Query).is_err());
+            let charge = try_charge(240, Kind::LiveData)?;
             assert_eq!((used(), pressure()), (240, Pressure::Shedding));
             assert!(process_used() >= 240);
             assert!(try_charge(11, Kind::Ingest).is_err());
             crate::side::blocking(move || drop(charge)).await?;
             assert_eq!((used(), pressure()), (0, Pressure::Normal));
+            // What nobody counted leaves less to charge.
+            current().uncounted.store(100, Ordering::Relaxed);
+            assert!(try_charge(151, Kind::Ingest).is_err());
+            let _rest = try_charge(150, Kind::Ingest)?;
+            assert_eq!((limit(), pressure()), (250, Pressure::Full));
             Ok(())
         };
         crate::runtime::run(config, main).unwrap();

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::context;
 use crate::exec::Class;
-use crate::limits::{SIDE_BLOCKING_THREADS, SIDE_WORKERS};
+use crate::limits::{SIDE_BLOCKING_THREADS, SIDE_KEEP_ALIVE, SIDE_WORKERS};
 use crate::runtime::affinity;
 
 /// Why a side operation gave no result.
@@ -70,6 +70,7 @@ pub fn handle() -> Result<Handle, Error> {
         Builder::new_multi_thread()
             .worker_threads(SIDE_WORKERS)
             .max_blocking_threads(SIDE_BLOCKING_THREADS)
+            .thread_keep_alive(SIDE_KEEP_ALIVE)
             .thread_name("side")
             .on_thread_start(affinity::leave_shard_cpus)
             .enable_all()

@@ -7,6 +7,7 @@ mod glue;
 mod limits;
 mod listeners;
 mod logging;
+mod memory_guard;
 mod metrics;
 mod modules;
 mod node;

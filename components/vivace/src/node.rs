@@ -21,6 +21,8 @@ pub struct Node {
     pub shards: usize,
     /// What budgets share, in bytes.
     pub memory_limit: u64,
+    /// What all of the process may have; 0: no limit.
+    pub process_memory: u64,
     /// Where to listen.
     pub listeners: Vec<Listener>,
     /// Limits of tenants.
@@ -61,10 +63,12 @@ impl Node {
         listeners: Vec<Listener>,
         seed: u64,
     ) -> Result<Self, LimitsError> {
-        let memory_limit = settings::budgets(settings::memory_limit(&config));
+        let process_memory = settings::memory_limit(&config);
+        let memory_limit = settings::budgets(process_memory);
         Ok(Self {
             shards,
             memory_limit,
+            process_memory,
             caches: vivace_querier::Caches::new(settings::block_cache(&config, memory_limit)),
             blocklist: Arc::new(Blocklist::new()),
             sections: Arc::default(),

@@ -17,7 +17,7 @@ use vivace_shards::memory::{self, Charge, Kind, Pressure};
 use vivace_shards::net::{ListenOptions, TcpListener};
 use vivace_shards::shutdown::{self, Signal};
 use vivace_shards::time::{Instant, sleep, timeout};
-use vivace_shards::{BoxError, Class, Task, shard_count, shard_id, spawn};
+use vivace_shards::{BoxError, Class, Task, driver_name, shard_count, shard_id, spawn};
 use vivace_storage::{Poller, Storage};
 
 use crate::glue::{
@@ -28,7 +28,7 @@ use crate::limits::ShardLimits;
 use crate::listeners::{ListenError, Listener, Surface};
 use crate::modules::State;
 use crate::node::Node;
-use crate::{api, settings};
+use crate::{api, memory_guard, settings};
 
 /// Longest wait for the other shards at each step of a stop.
 const STEP_MAX: Duration = Duration::from_secs(12);
@@ -161,6 +161,14 @@ impl Shard {
             .ok_or("a shard was started twice")?;
         background.push(spawn(Class::Ingest, owner.clone().serve(inbox)));
         background.push(spawn(Class::Background, store.clone().maintain()));
+        if node.process_memory > 0 && driver_name() != "sim" {
+            background.push(spawn(Class::Ingest, memory_guard::give_back()));
+            if self.id == 0 {
+                let limit = node.process_memory;
+                let watching = memory_guard::watch(limit, limit - node.memory_limit);
+                background.push(spawn(Class::Ingest, watching));
+            }
+        }
         if self.id == 0 {
             let (limits, stop) = (Arc::clone(&node.limits), shutdown::signal());
             background.push(spawn(Class::Background, async move {

@@ -53,12 +53,12 @@ pub(super) fn read(path: &Path, most: u64) -> io::Result<Result<Bytes, u64>> {
     Ok(Ok(bytes.into()))
 }
 
-/// The bytes of a range, or as many as there are.
-pub(super) fn read_range(path: &Path, offset: u64, len: u64) -> io::Result<Bytes> {
+/// Fills a buffer with the bytes from an offset on, as many as fit or as there are. The buffer is the caller's: memory that one thread
+/// allocates and another frees stays with the first one.
+pub(super) fn read_range(path: &Path, offset: u64, mut bytes: Vec<u8>) -> io::Result<Bytes> {
     let mut file = open(path)?;
-    // A range far beyond the end must not reserve memory.
-    let there = file.metadata()?.len().saturating_sub(offset).min(len);
-    let mut bytes = Vec::with_capacity(usize::try_from(there).unwrap_or(0));
+    let there = file.metadata()?.len().saturating_sub(offset);
+    let there = there.min(bytes.capacity() as u64);
     file.seek(SeekFrom::Start(offset))?;
     file.take(there).read_to_end(&mut bytes)?;
     Ok(bytes.into())

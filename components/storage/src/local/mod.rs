@@ -125,7 +125,8 @@ impl Local {
                 limit: RANGE_BYTES,
             });
         }
-        let read = move |path: &Path| files::read_range(path, range.start, asked);
+        let buffer = Vec::with_capacity(usize::try_from(asked).unwrap_or(0));
+        let read = move |path: &Path| files::read_range(path, range.start, buffer);
         let bytes = self.blocking("read", key, read).await?;
         let got = bytes.len() as u64;
         if got == asked {

@@ -1,0 +1,92 @@
+//! Keeps resident memory under `memory.limit`, whatever the budgets have not counted.
+//!
+//! Budgets count what can grow. What they don't see (garbage that the allocator keeps, fragments, small things) is measured: resident
+//! memory less what is charged. Where that is more than was set aside for it, the budgets shrink by the difference, and the allocator is
+//! asked to give pages back.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use vivace_shards::memory;
+use vivace_shards::time::sleep;
+
+/// How often resident memory is looked at: between two looks, a process can touch some tens of MiB.
+const PERIOD: Duration = Duration::from_millis(20);
+
+/// The allocator is asked to give pages back while more than this percentage of the limit is resident, and more is resident than
+/// charged by the part of the limit below.
+const COLLECT_PERCENT: u64 = 70;
+const COLLECT_SPARE_PART: u64 = 10;
+
+/// Counts requests to the allocator; each shard follows for its own heap.
+static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
+
+/// Watches for the whole process. `limit` is `memory.limit`; `set_aside` what of it the budgets have not got.
+pub async fn watch(limit: u64, set_aside: u64) {
+    let Ok(file) = File::open("/proc/self/statm") else {
+        tracing::warn!(
+            msg = "resident memory cannot be read: memory that no budget counts stays unnoticed"
+        );
+        return;
+    };
+    loop {
+        sleep(PERIOD).await;
+        let Some(resident) = resident(&file) else {
+            continue;
+        };
+        let spare = resident.saturating_sub(memory::process_used());
+        memory::set_uncounted(spare.saturating_sub(set_aside));
+        if resident > limit / 100 * COLLECT_PERCENT && spare > limit / COLLECT_SPARE_PART {
+            COLLECTIONS.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Gives back the pages that this shard's heap has to spare, whenever `watch` wants that.
+pub async fn give_back() {
+    let mut seen = 0;
+    loop {
+        sleep(PERIOD).await;
+        let wanted = COLLECTIONS.load(Ordering::Relaxed);
+        if wanted != seen {
+            seen = wanted;
+            collect();
+        }
+    }
+}
+
+#[allow(unsafe_code, reason = "the allocator has no safe interface for this")]
+fn collect() {
+    // SAFETY: mi_collect takes no pointers, may be called from any thread at any time, and only frees memory that nobody holds.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
+/// Resident bytes of this process. A read of procfs never waits.
+fn resident(file: &File) -> Option<u64> {
+    const PAGE_BYTES: u64 = 4096;
+    let mut text = [0; 128];
+    let length = file.read_at(&mut text, 0).ok()?;
+    let text = std::str::from_utf8(text.get(..length)?).ok()?;
+    let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * PAGE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resident_memory_is_read() {
+        let file = File::open("/proc/self/statm").unwrap();
+        let before = resident(&file).unwrap();
+        let touched = vec![1_u8; 64 << 20];
+        let after = resident(&file).unwrap();
+        assert!(
+            after > before + (32 << 20),
+            "{before} {after} {}",
+            touched.len()
+        );
+    }
+}
