@@ -25,7 +25,7 @@ use crate::glue::COMMIT_GROUP;
 use crate::listeners::OtlpHttp;
 
 /// Live data of the process when no memory limit was configured: a server beside others should not take what it can.
-const LIVE_BYTES_WITHOUT_LIMIT: u64 = 512 << 20;
+const LIVE_BYTES_WITHOUT_LIMIT: u64 = 192 << 20;
 /// Ages of sections are looked at no more often.
 const CHECK_PERIOD_LEAST: Duration = Duration::from_millis(50);
 /// Bytes that one group of records syncs together and a queue in front of it may hold.

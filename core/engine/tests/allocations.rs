@@ -13,7 +13,7 @@ use vivace_allocations::{Counting, batch, measure};
 use vivace_block::Format;
 use vivace_block_reader::{OpenBlock, Ranges};
 use vivace_block_writer::{Options, Sink, write_block};
-use vivace_columns::{BatchChunk, Chunk, GroupChunk};
+use vivace_columns::{BatchChunk, Chunk, ChunkMemory, GroupChunk};
 use vivace_engine::{Dedicated, Plan, Scope, find};
 use vivace_model::SpanBatch;
 use vivace_traceql::parse;
@@ -114,7 +114,14 @@ fn of_batch(plan: &Plan, batch: &SpanBatch) -> [u64; 2] {
 fn of_block(plan: &Plan, batch: SpanBatch) -> [u64; 2] {
     let (open, file) = block(batch);
     let rows = 0..open.row_groups()[0].rows;
-    let chunk = GroupChunk::open(open, 0, rows, &file, 1 << 30, async || {});
+    let chunk = GroupChunk::open(
+        open,
+        0,
+        rows,
+        &file,
+        ChunkMemory::alone(1 << 30),
+        async || {},
+    );
     of_chunk(plan, now(chunk).unwrap())
 }
 

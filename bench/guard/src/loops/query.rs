@@ -1,7 +1,7 @@
 //! A TraceQL query over chunks.
 
 use vivace_block::dedicated::{Scope, default_columns};
-use vivace_columns::{Chunk, GroupChunk, Level};
+use vivace_columns::{Chunk, ChunkMemory, GroupChunk, Level};
 use vivace_engine::{Dedicated, Matches, Plan, Scope as Searched, find};
 use vivace_traceql::{parse, validate};
 
@@ -18,7 +18,14 @@ pub fn open_chunk(block: &Block) -> Result<OfBlock<'_>, Failure> {
     let rows = 0..groups.first().map_or(0, |group| group.rows);
     let pause: fn() -> std::future::Ready<()> = || std::future::ready(());
     let open = block.open.clone();
-    let chunk = GroupChunk::open(open, 0, rows, &block.file, CHUNK_BYTES, pause);
+    let chunk = GroupChunk::open(
+        open,
+        0,
+        rows,
+        &block.file,
+        ChunkMemory::alone(CHUNK_BYTES),
+        pause,
+    );
     Ok(now(chunk)?)
 }
 
