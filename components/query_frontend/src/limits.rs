@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const ANSWER_FACTOR: u64 = 3;
 
 /// Bytes that a sample of a metrics answer takes while the answer is made: value, message, text, and what a stream has sent of it.
-pub const ANSWER_BYTES_PER_SAMPLE: u64 = 128;
+pub const ANSWER_BYTES_PER_SAMPLE: u64 = 64;
 /// Answers with more samples are put together beside the shard.
 pub const SAMPLES_ON_THE_SHARD: u64 = 20_000;
 

@@ -400,10 +400,21 @@ fn answered() -> Vec<Case> {
             &[
                 ("q", "{} | compare({ status = error })"),
                 ("since", "1h"),
+                ("step", "30s"),
+            ],
+            200,
+            "",
+        ),
+        // Its answer alone is larger than what queries have.
+        case(
+            RANGE,
+            &[
+                ("q", "{} | compare({ status = error }, 100)"),
+                ("since", "2h"),
                 ("step", "1s"),
             ],
-            0,
-            "",
+            429,
+            "ask for fewer series, a longer step or a shorter range",
         ),
         case(NAMES, &[("q", &terms)], 0, ""),
         case(NAMES, &[("q", "{ this is { no query")], 200, ""),

@@ -216,6 +216,21 @@ fn order_of(count: f64) -> u64 {
 }
 
 impl AttributeCounts {
+    /// Series of an answer: values of both sides, and their totals.
+    pub(crate) fn series(&self, top: usize) -> usize {
+        let of_side = |side: usize| {
+            let values = self.values.iter();
+            let counted = values
+                .filter(|(_, sides)| sum(&sides[side]) > 0.0)
+                .take(top);
+            match counted.count() {
+                0 => 0,
+                values => values + 1,
+            }
+        };
+        of_side(0) + of_side(1)
+    }
+
     /// The values with the largest sums of a side, with their counts; among equal ones the first by text.
     pub(crate) fn top(&self, side: usize, top: usize) -> Vec<(&Static, &Window<Count>)> {
         let mut found: Vec<_> = self

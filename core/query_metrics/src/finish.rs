@@ -67,10 +67,8 @@ impl MetricsPlan {
             let series: usize = match leaf.function() {
                 MetricsFunction::Compare { top, .. } => {
                     let top = usize::try_from(*top).unwrap_or(usize::MAX);
-                    let attributes = part.comparison.attributes.len();
-                    attributes
-                        .saturating_mul(2)
-                        .saturating_mul(top.saturating_add(1))
+                    let attributes = part.comparison.attributes.iter();
+                    attributes.map(|counts| counts.series(top)).sum()
                 }
                 MetricsFunction::QuantileOverTime(_, quantiles) => {
                     groups.len().saturating_mul(quantiles.len())

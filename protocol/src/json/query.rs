@@ -12,7 +12,7 @@ use crate::pause::Pause;
 use crate::tempopb::*;
 
 /// Bytes of JSON for one of protobuf, about.
-const GROWTH: usize = 2;
+const GROWTH: usize = 3;
 
 /// `{"traces":[...],"metrics":{...}}`
 pub async fn search(response: &SearchResponse, pause: impl AsyncFn()) -> String {

@@ -65,7 +65,12 @@ impl MetricsRun {
     pub async fn outcome(&mut self) -> Result<(Outcome, Charge), QueryError> {
         let samples = self.plan.answer_samples(&self.merged);
         let bytes = samples.saturating_mul(ANSWER_BYTES_PER_SAMPLE);
-        let charge = try_charge(bytes, Kind::Query).map_err(no_memory)?;
+        let charge = try_charge(bytes, Kind::Query).map_err(|over| {
+            let text = format!(
+                "not enough memory for an answer of some {samples} samples: {over}; ask for fewer series, a longer step or a shorter range"
+            );
+            QueryError::Source(SourceError::Busy(text))
+        })?;
         if samples <= SAMPLES_ON_THE_SHARD {
             return Ok((self.plan.finish(&self.merged), charge));
         }
