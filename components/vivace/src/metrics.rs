@@ -96,19 +96,10 @@ fn zeros(first_tenant: &str) {
     for name in [
         "tempo_metrics_generator_registry_active_series",
         "tempo_metrics_generator_registry_max_active_series",
-        "tempodb_blocklist_length",
         "tempodb_compaction_outstanding_blocks",
     ] {
         gauge_vec(name, "Not in this version yet: zero.", &["tenant"])
             .with_label_values(&[first_tenant])
             .set(0);
-    }
-    let objects = gauge_vec(
-        "tempodb_backend_objects_total",
-        "Not in this version yet: zero.",
-        &["tenant", "status"],
-    );
-    for status in ["live", "compacted"] {
-        objects.with_label_values(&[first_tenant, status]).set(0);
     }
 }

@@ -390,7 +390,7 @@ fn answered() -> Vec<Case> {
             &[
                 ("q", "{} | histogram_over_time(duration) by (name)"),
                 ("since", "24h"),
-                ("step", "9s"),
+                ("step", "60s"),
             ],
             200,
             "",
