@@ -338,6 +338,6 @@ fn machine_memory() -> Option<u64> {
 /// What the budgets of the shards may hold in all: the limit less what no budget counts (code, stacks, tables,
 /// what the allocator keeps).
 pub fn budgets(memory_limit: u64) -> u64 {
-    const UNCOUNTED: u64 = 48 << 20;
+    const UNCOUNTED: u64 = 56 << 20;
     memory_limit - UNCOUNTED.max(memory_limit / 8).min(memory_limit / 2)
 }
