@@ -15,9 +15,12 @@ use vivace_shards::time::sleep;
 /// How often resident memory is looked at: between two looks, a process can touch some tens of MiB.
 const PERIOD: Duration = Duration::from_millis(20);
 
+/// This part of the limit is kept free.
+const FREE_PART: u64 = 12;
+
 /// The allocator is asked to give pages back while more than this percentage of the limit is resident, and more is resident than
 /// charged by the part of the limit below.
-const COLLECT_PERCENT: u64 = 70;
+const COLLECT_PERCENT: u64 = 60;
 const COLLECT_SPARE_PART: u64 = 10;
 
 /// Counts requests to the allocator; each shard follows for its own heap.
@@ -37,7 +40,9 @@ pub async fn watch(limit: u64, set_aside: u64) {
             continue;
         };
         let spare = resident.saturating_sub(memory::process_used());
-        memory::set_uncounted(spare.saturating_sub(set_aside));
+        // Part of what was set aside stays free for what comes until the next look.
+        let free = (limit / FREE_PART).min(set_aside);
+        memory::set_uncounted(spare.saturating_sub(set_aside - free));
         if resident > limit / 100 * COLLECT_PERCENT && spare > limit / COLLECT_SPARE_PART {
             COLLECTIONS.fetch_add(1, Ordering::Relaxed);
         }
