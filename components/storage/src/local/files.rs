@@ -53,12 +53,16 @@ pub(super) fn read(path: &Path, most: u64) -> io::Result<Result<Bytes, u64>> {
     Ok(Ok(bytes.into()))
 }
 
-/// Fills a buffer with the bytes from an offset on, as many as fit or as there are. The buffer is the caller's: memory that one thread
-/// allocates and another frees stays with the first one.
-pub(super) fn read_range(path: &Path, offset: u64, mut bytes: Vec<u8>) -> io::Result<Bytes> {
+/// The bytes of a range, or as many as there are, in an empty buffer of the caller's: memory that one thread allocates and another
+/// frees stays with the first one.
+pub(super) fn read_range(
+    path: &Path,
+    offset: u64,
+    len: u64,
+    mut bytes: Vec<u8>,
+) -> io::Result<Bytes> {
     let mut file = open(path)?;
-    let there = file.metadata()?.len().saturating_sub(offset);
-    let there = there.min(bytes.capacity() as u64);
+    let there = file.metadata()?.len().saturating_sub(offset).min(len);
     file.seek(SeekFrom::Start(offset))?;
     file.take(there).read_to_end(&mut bytes)?;
     Ok(bytes.into())

@@ -126,7 +126,7 @@ impl Local {
             });
         }
         let buffer = Vec::with_capacity(usize::try_from(asked).unwrap_or(0));
-        let read = move |path: &Path| files::read_range(path, range.start, buffer);
+        let read = move |path: &Path| files::read_range(path, range.start, asked, buffer);
         let bytes = self.blocking("read", key, read).await?;
         let got = bytes.len() as u64;
         if got == asked {
