@@ -31,11 +31,9 @@ pub struct Child {
 pub struct NestedSets {
     nodes: Vec<Nested>,
     links: Vec<Links>,
-    /// Row of the span at each place.
-    row_of: Vec<u32>,
 }
 
-/// Rows.
+/// Places.
 #[derive(Clone, Copy, Debug)]
 struct Links {
     parent: u32,
@@ -44,41 +42,31 @@ struct Links {
 }
 
 impl NestedSets {
-    /// By row, as computed last.
+    /// By place, as computed last.
     pub fn nodes(&self) -> &[Nested] {
         &self.nodes
     }
 
-    /// The tree of a trace whose spans lie at places from 0 on. `by_id` has the big-endian id and place of each, sorted; `order`
-    /// the places in the order of the row, each once; `child` tells about the span at a place.
-    pub fn compute(
-        &mut self,
-        by_id: &[(u64, u32)],
-        order: &[u32],
-        child: impl Fn(u32) -> Child,
-    ) -> &[Nested] {
-        let count = order.len();
+    /// The tree of a trace whose spans lie at places from 0 on; children are numbered in the order of places. `by_id` has the
+    /// big-endian id and place of each, sorted; `child` tells about the span at a place. By place.
+    pub fn compute(&mut self, by_id: &[(u64, u32)], child: impl Fn(u32) -> Child) -> &[Nested] {
+        let count = by_id.len();
         self.nodes.clear();
         self.nodes.resize(count, Nested::default());
         let is_crowded = |same: &[(u64, u32)]| same[0].0 == same[2].0;
         if by_id.windows(3).any(is_crowded) {
             return &self.nodes;
         }
-        self.row_of.clear();
-        self.row_of.resize(count, 0);
-        for (row, place) in order.iter().enumerate() {
-            self.row_of[*place as usize] = row as u32;
-        }
         self.links.clear();
         let mut roots = false;
-        for place in order {
-            let Child { parent_id, kind } = child(*place);
+        for place in 0..count as u32 {
+            let Child { parent_id, kind } = child(place);
             let is_root = parent_id == 0;
             roots |= is_root;
             let parent = if is_root {
                 NONE
             } else {
-                self.find(by_id, parent_id, kind, &child)
+                find(by_id, parent_id, kind, &child)
             };
             self.links.push(Links {
                 parent,
@@ -93,46 +81,23 @@ impl NestedSets {
         &self.nodes
     }
 
-    /// The row of the span that has the id; of two, the one that fits the child.
-    fn find(
-        &self,
-        by_id: &[(u64, u32)],
-        id: u64,
-        child_kind: i32,
-        child: &impl Fn(u32) -> Child,
-    ) -> u32 {
-        let first = by_id.partition_point(|entry| entry.0 < id);
-        let same = by_id[first..].iter().take_while(|entry| entry.0 == id);
-        let mut same = same.map(|entry| entry.1);
-        let row = |place: u32| self.row_of[place as usize];
-        match (same.next(), same.next()) {
-            (None, _) => NONE,
-            (Some(only), None) => row(only),
-            (Some(one), Some(other)) => {
-                let wanted = if child_kind == SERVER { CLIENT } else { SERVER };
-                let fits = |place: &u32| child(*place).kind == wanted;
-                [one, other].into_iter().find(fits).map_or(NONE, row)
-            }
-        }
-    }
-
     /// Numbers the trees of all roots.
     fn number(&mut self) {
         let count = self.nodes.len();
-        // From the last to the first, so that children stand in the order of the row.
-        for row in (0..count).rev() {
-            let parent = self.links[row].parent;
+        // From the last to the first, so that children stand in the order of places.
+        for place in (0..count).rev() {
+            let parent = self.links[place].parent;
             if parent != NONE {
                 let parent = parent as usize;
-                self.links[row].next_sibling = self.links[parent].first_child;
-                self.links[parent].first_child = row as u32;
+                self.links[place].next_sibling = self.links[parent].first_child;
+                self.links[parent].first_child = place as u32;
                 self.nodes[parent].children += 1;
             }
         }
         let mut counter = 1;
-        for row in 0..count {
-            if self.nodes[row].parent == -1 {
-                self.walk(row, &mut counter);
+        for place in 0..count {
+            if self.nodes[place].parent == -1 {
+                self.walk(place, &mut counter);
             }
         }
     }
@@ -174,6 +139,22 @@ impl NestedSets {
     }
 }
 
+/// The place of the span that has the id; of two, the one that fits the child.
+fn find(by_id: &[(u64, u32)], id: u64, child_kind: i32, child: &impl Fn(u32) -> Child) -> u32 {
+    let first = by_id.partition_point(|entry| entry.0 < id);
+    let same = by_id[first..].iter().take_while(|entry| entry.0 == id);
+    let mut same = same.map(|entry| entry.1);
+    match (same.next(), same.next()) {
+        (None, _) => NONE,
+        (Some(only), None) => only,
+        (Some(one), Some(other)) => {
+            let wanted = if child_kind == SERVER { CLIENT } else { SERVER };
+            let fits = |place: &u32| child(*place).kind == wanted;
+            [one, other].into_iter().find(fits).unwrap_or(NONE)
+        }
+    }
+}
+
 fn next(counter: &mut i32) -> i32 {
     let number = *counter;
     *counter = counter.wrapping_add(1);
@@ -184,17 +165,14 @@ fn next(counter: &mut i32) -> i32 {
 mod tests {
     use super::*;
 
-    /// Spans in the order of the row: id, parent's id, kind.
+    /// Spans by place: id, parent's id, kind.
     fn nested(spans: &[(u64, u64, i32)]) -> Vec<[i32; 4]> {
-        let order: Vec<u32> = (0..spans.len() as u32).collect();
-        let mut by_id: Vec<_> = order
-            .iter()
-            .map(|at| (spans[*at as usize].0, *at))
-            .collect();
+        let ids = spans.iter().map(|span| span.0);
+        let mut by_id: Vec<_> = ids.zip(0..).collect();
         by_id.sort_unstable();
         let mut sets = NestedSets::default();
         // What an earlier trace left must not matter.
-        sets.compute(&[(1, 0), (2, 1)], &[1, 0], |place| Child {
+        sets.compute(&[(1, 0), (2, 1)], |place| Child {
             parent_id: place.into(),
             kind: 0,
         });
@@ -202,7 +180,7 @@ mod tests {
             let (_, parent_id, kind) = spans[place as usize];
             Child { parent_id, kind }
         };
-        let nodes = sets.compute(&by_id, &order, child);
+        let nodes = sets.compute(&by_id, child);
         let numbers = |node: &Nested| [node.parent, node.left, node.right, node.children];
         nodes.iter().map(numbers).collect()
     }

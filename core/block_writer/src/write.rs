@@ -85,7 +85,7 @@ pub async fn write_block<S: Sink>(
     while let Some(id) = merge.next(&sources, &mut fragments) {
         duplicates += gathered.collect(&sources, &fragments);
         groups.form(&gathered.spans, &contexts);
-        let nested = nested.compute(&gathered.by_id, &groups.order, |place| {
+        let nested = nested.compute(&gathered.by_id, |place| {
             let placed = &gathered.spans[place as usize];
             let parents = sources[placed.batch as usize].view.parent_span_ids();
             Child {

@@ -23,15 +23,15 @@ pub(crate) enum What {
     Values,
     /// Ids, and integers of all attributes, in which little repeats: a quick look is enough.
     Noise,
-    /// Repetition levels, which many leaves take over: worth a long look. What repeats in them is long.
+    /// Repetition levels, which many leaves take over: worth a long look.
     Repetition,
-    /// Sorted texts. The nearest that begins alike is the best: small tables find it, and a near place takes few bits.
+    /// Sorted texts. The nearest that begins alike is the best: a tiny table forgets all others, and a near place takes few bits.
     Dictionary,
 }
 
 impl What {
     fn parameters(self) -> &'static [CParameter] {
-        use CParameter::{ChainLog, HashLog, MinMatch, SearchLog, WindowLog};
+        use CParameter::{HashLog, MinMatch, SearchLog, WindowLog};
         match self {
             Self::Values => &[],
             Self::Noise => &[
@@ -40,16 +40,15 @@ impl What {
                 HashLog(14),
             ],
             Self::Repetition => &[
-                CParameter::Strategy(Strategy::ZSTD_greedy),
-                MinMatch(7),
+                CParameter::Strategy(Strategy::ZSTD_lazy),
+                MinMatch(4),
                 SearchLog(4),
             ],
             Self::Dictionary => &[
-                CParameter::Strategy(Strategy::ZSTD_dfast),
-                MinMatch(6),
-                WindowLog(17),
-                HashLog(14),
-                ChainLog(14),
+                CParameter::Strategy(Strategy::ZSTD_fast),
+                MinMatch(5),
+                WindowLog(15),
+                HashLog(8),
             ],
         }
     }

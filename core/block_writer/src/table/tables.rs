@@ -50,7 +50,7 @@ pub(crate) struct Row<'r, 'b> {
     pub(crate) contexts: &'r Contexts<'b>,
     pub(crate) gathered: &'r Gathered,
     pub(crate) groups: &'r Groups,
-    /// In the order of the row.
+    /// By place.
     pub(crate) nested: &'r [Nested],
     pub(crate) pool: &'r Pool<'b>,
 }
@@ -132,7 +132,7 @@ impl<'b> Tables<'b> {
                     let place = row.groups.order[at];
                     let placed = &row.gathered.spans[place as usize];
                     let source = &row.sources[placed.batch as usize];
-                    let nested = row.nested[at];
+                    let nested = row.nested[place as usize];
                     cost += self.spans.push(source, placed, nested, rep, row.pool);
                     self.note(&row, source, place, resource.service_name, &mut facts);
                     let status = source.view.status_codes().get(placed.row as usize);

@@ -4,6 +4,7 @@
 mod common;
 mod conformance;
 mod file;
+mod grouped;
 mod naive;
 mod pages;
 mod properties;

@@ -6,10 +6,11 @@ use vivace_block::dedicated::{self, Assigned, DedicatedColumn, Kind, Scope};
 use vivace_block::{Format, WellKnown};
 
 use crate::file::Val;
+use crate::grouped::{grouped, sorted};
 use crate::properties::round;
 use crate::shred::Tree;
 use crate::support::{Any, Attributes, Event, Link, Resource, Span};
-use crate::tree::{Nested, distinct, grouped, is_root, nested_sets, parent, sorted};
+use crate::tree::{Nested, distinct, is_root, nested_sets, parent};
 
 /// What decides how rows look.
 pub struct Rules {
@@ -61,11 +62,12 @@ impl Rules {
             }
         };
         let groups = grouped(&spans);
-        let ordered: Vec<&Span> = groups
-            .iter()
-            .flat_map(|(_, scopes)| scopes.iter().flatten().copied())
-            .collect();
-        let mut nested = nested_sets(&ordered).into_iter();
+        let in_order: Vec<&Span> = spans.iter().collect();
+        let nested = nested_sets(&in_order);
+        let nested_of = |span: &Span| {
+            let is_it = |other: &Span| (other.span_id, other.kind) == (span.span_id, span.kind);
+            nested[spans.iter().position(is_it).unwrap()]
+        };
         let mut stats: BTreeMap<String, (u32, u32)> = BTreeMap::new();
         let mut batches = Vec::new();
         for (resource, scopes) in &groups {
@@ -75,9 +77,7 @@ impl Rules {
             for of_scope in scopes {
                 entry.0 += of_scope.len() as u32;
                 entry.1 += of_scope.iter().filter(|span| span.status.0 == 2).count() as u32;
-                let list = of_scope
-                    .iter()
-                    .map(|span| self.span(span, nested.next().unwrap()));
+                let list = of_scope.iter().map(|span| self.span(span, nested_of(span)));
                 let mut members = vec![
                     ("Scope", self.scope(of_scope[0], scopes.len() > 1)),
                     ("Spans", Tree::List(list.collect())),

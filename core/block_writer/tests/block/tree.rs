@@ -1,6 +1,6 @@
-//! What the naive model says of a trace as a whole: which spans it has, below what, and whose children they are.
+//! What the naive model says of a trace as a whole: which spans it has, and whose children they are.
 
-use crate::support::{Any, Attributes, Resource, Span};
+use crate::support::{Any, Span};
 
 /// Each (id, kind) once, sorted by start, id and kind.
 pub fn distinct(spans: Vec<Span>) -> Vec<Span> {
@@ -37,46 +37,6 @@ pub fn is_root(span: &Span) -> bool {
             .links
             .iter()
             .any(|link| link.trace_id == span.trace_id && link.attributes.contains(&child_of))
-}
-
-pub fn sorted(attributes: &Attributes) -> Attributes {
-    let mut sorted = attributes.clone();
-    sorted.sort_by(|a, b| a.0.cmp(&b.0));
-    sorted
-}
-
-/// Resources, each with its scopes, each with its spans.
-pub type Grouped<'s> = Vec<(&'s Resource, Vec<Vec<&'s Span>>)>;
-
-pub fn grouped(spans: &[Span]) -> Grouped<'_> {
-    let mut groups: Grouped<'_> = Vec::new();
-    for span in spans {
-        let attributes = sorted(&span.resource.attributes);
-        let resource = groups
-            .iter()
-            .position(|(other, _)| sorted(&other.attributes) == attributes);
-        let resource = resource.unwrap_or_else(|| {
-            groups.push((&span.resource, Vec::new()));
-            groups.len() - 1
-        });
-        let scope = |span: &Span| {
-            let scope = &span.scope;
-            (
-                scope.name.clone(),
-                scope.version.clone(),
-                sorted(&scope.attributes),
-            )
-        };
-        let scopes = &mut groups[resource].1;
-        match scopes
-            .iter_mut()
-            .find(|other| scope(other[0]) == scope(span))
-        {
-            Some(other) => other.push(span),
-            None => scopes.push(vec![span]),
-        }
-    }
-    groups
 }
 
 #[derive(Clone, Copy, Default)]

@@ -39,7 +39,7 @@ impl Tree {
         }
         let mut counts = Vec::with_capacity(count);
         let mut sets = NestedSets::default();
-        let (mut by_id, mut order) = (Vec::new(), Vec::new());
+        let mut by_id = Vec::new();
         for trace in traces {
             let spans = shape.spans_of(trace);
             let start = spans.start as usize - first;
@@ -49,8 +49,6 @@ impl Tree {
                     .map(|place| (key(self.ids.bytes(start + place as usize)), place)),
             );
             by_id.sort_unstable();
-            order.clear();
-            order.extend(0..spans.len() as u32);
             let child = |place: u32| {
                 let index = start + place as usize;
                 Child {
@@ -58,7 +56,7 @@ impl Tree {
                     kind: self.kinds.page.values.int(index).unwrap_or(0) as i32,
                 }
             };
-            let nodes = sets.compute(&by_id, &order, child);
+            let nodes = sets.compute(&by_id, child);
             counts.extend(
                 nodes
                     .iter()

@@ -8,7 +8,7 @@ use vivace_traceql::Intrinsic;
 
 use crate::common::{Val, decode, finish, intrinsics, load, val};
 use crate::support::{self, Any, Span};
-use crate::tree::{Nested, distinct, grouped, is_root, nested_sets, parent};
+use crate::tree::{Nested, distinct, is_root, nested_sets, parent};
 
 pub const LEVELS: [Level; 5] = [
     Level::Resource,
@@ -105,11 +105,9 @@ impl Trace {
     pub fn all(view: &View<'_>) -> Vec<Self> {
         let of = |(_, rows)| {
             let spans = distinct(support::take_range(view, rows));
-            let groups = grouped(&spans);
-            let scopes = groups.iter().flat_map(|(_, scopes)| scopes);
-            let ordered: Vec<&Span> = scopes.flatten().copied().collect();
-            let ids = ordered.iter().map(|span| (span.span_id, span.kind));
-            let nested = ids.zip(nested_sets(&ordered)).collect();
+            let in_order: Vec<&Span> = spans.iter().collect();
+            let ids = in_order.iter().map(|span| (span.span_id, span.kind));
+            let nested = ids.zip(nested_sets(&in_order)).collect();
             Self { spans, nested }
         };
         view.trace_runs().map(of).collect()
