@@ -91,7 +91,7 @@ pub(crate) async fn build(
     }
 }
 
-/// Appends to the local file, many columns in one write. It need not be synced: until the upload is over, the log has
+/// Appends to the local file, many pages in one write. It need not be synced: until the upload is over, the log has
 /// everything.
 struct Local<'f> {
     file: &'f File,

@@ -15,4 +15,4 @@ pub use config::{BlockOptions, Config};
 pub use error::Error;
 pub use sections::{Reason, Section};
 pub use service::{BlockBuilder, Deps, clean_folder};
-pub use source::{BoxError, Bucket, Record, Source, UploadStream};
+pub use source::{BoxError, Bucket, Record, Records, Source, UploadStream};

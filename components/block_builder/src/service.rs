@@ -186,7 +186,8 @@ impl Inner {
         let cut = &self.metrics.cut;
         let records = source.read(partition, section.from..section.to);
         let records = cut.polls(records).await.map_err(log("read"))?;
-        let tenants = cut.polls(self.by_tenant(partition, records)).await?;
+        let _room = records.room;
+        let tenants = cut.polls(self.by_tenant(partition, records.all)).await?;
         let blocks = tenants.into_iter().map(|(tenant, batches)| {
             let block =
                 id::deterministic(&tenant, u64::from(partition), section.from, source.log_id());

@@ -1,5 +1,6 @@
 //! What the block builder needs of others.
 
+use std::any::Any;
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -25,6 +26,13 @@ pub enum Record {
     },
 }
 
+/// The records of a section.
+pub struct Records {
+    pub all: Vec<Record>,
+    /// Whatever was done to make room for them; dropped when they are.
+    pub room: Box<dyn Any>,
+}
+
 /// The log of the shard's partitions, and the live copies of its records.
 pub trait Source {
     /// A number of the log's own: with another log, equal offsets are other records.
@@ -39,7 +47,7 @@ pub trait Source {
         &self,
         partition: u32,
         offsets: Range<u64>,
-    ) -> LocalBoxFuture<'_, Result<Vec<Record>, BoxError>>;
+    ) -> LocalBoxFuture<'_, Result<Records, BoxError>>;
 
     /// Makes durable that everything below `to` is in blocks: the log need not keep it.
     fn commit(&self, partition: u32, to: u64) -> LocalBoxFuture<'_, Result<(), BoxError>>;

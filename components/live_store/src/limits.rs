@@ -16,6 +16,9 @@ pub const MAX_INDEX_ENTRIES: u64 = u32::MAX as u64 / 2;
 /// A trace beyond it is let in without being followed.
 pub const MAX_TRACKED_TRACES: usize = 500_000;
 
+/// The part of the room for batches in memory that may be lent to sections which become blocks.
+pub const LENT_PART: (u64, u64) = (3, 4);
+
 /// Records read back from the log at once for one lookup.
 pub const READS_AT_ONCE: usize = 8;
 

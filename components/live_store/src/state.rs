@@ -1,7 +1,7 @@
 //! The mutable inside of a store: tenants, partitions, and the order in which bytes are given up.
 
 use crate::error::Error;
-use crate::limits::{DISCARD_LINES_PER_SECOND, MAX_INDEX_ENTRIES};
+use crate::limits::{DISCARD_LINES_PER_SECOND, LENT_PART, MAX_INDEX_ENTRIES};
 use crate::partition::{Batch, Partition};
 use crate::shared::{Shared, TenantShared};
 use crate::tracker::Tracker;
@@ -57,6 +57,8 @@ pub(crate) struct State {
     /// Index entries promised to admitted batches that are not inserted yet.
     pub promised: u64,
     pub live_bytes: u64,
+    /// What others keep in the place of live batches.
+    pub lent: u64,
     /// What the index takes from the shard's budget.
     index_charge: Charge,
     arrivals: u64,
@@ -74,6 +76,7 @@ impl State {
             tracked: 0,
             promised: 0,
             live_bytes: 0,
+            lent: 0,
             index_charge: memory::charge(0, Kind::LiveData),
             arrivals: 0,
             builder: SpanBatchBuilder::new(),
@@ -162,6 +165,11 @@ impl State {
         };
         self.live_bytes -= partition.evict_oldest().unwrap_or(0);
         true
+    }
+
+    /// Bytes of batches that may be in memory now, of `most`.
+    pub fn live_limit(&self, most: u64) -> u64 {
+        most - self.lent.min(most / LENT_PART.1 * LENT_PART.0)
     }
 
     /// Room for `bytes`, at the cost of older batches. None: not even without all of them.

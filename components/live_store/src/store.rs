@@ -151,14 +151,8 @@ impl Store {
         let hashes = view
             .trace_runs()
             .map(|(trace, _)| inner.hash(number, trace));
-        let new = state.insert(
-            partition,
-            offset,
-            number,
-            batch,
-            hashes,
-            inner.config.max_live_bytes,
-        );
+        let limit = state.live_limit(inner.config.max_live_bytes);
+        let new = state.insert(partition, offset, number, batch, hashes, limit);
         if let Some(Some(tenant)) = state.tenants.get(number as usize) {
             tenant.shared.records_processed.fetch_add(1, Relaxed);
         }

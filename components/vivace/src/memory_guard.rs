@@ -23,17 +23,33 @@ const FREE_PART: u64 = 12;
 const COLLECT_PERCENT: u64 = 60;
 const COLLECT_SPARE_PART: u64 = 10;
 
+/// Without a configured limit: the same while more than this is resident and not charged, but not as often, since memory that
+/// comes back is touched for the first time again.
+const SPARE_WITHOUT_LIMIT: u64 = 64 << 20;
+const LOOKS_WITHOUT_LIMIT: u32 = 25;
+
 /// Counts requests to the allocator; each shard follows for its own heap.
 static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
 
-/// Watches for the whole process. `limit` is `memory.limit`; `set_aside` what of it the budgets have not got.
-pub async fn watch(limit: u64, set_aside: u64) {
+/// What the process may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    pub bytes: u64,
+    /// What of it the budgets have not got.
+    pub set_aside: u64,
+    /// It comes from `memory.limit`, not from what the machine has.
+    pub is_configured: bool,
+}
+
+/// Watches for the whole process. `reserved` tells how many bytes are charged, but not taken yet.
+pub async fn watch(limit: Limit, reserved: impl Fn() -> u64) {
     let Ok(file) = File::open("/proc/self/statm") else {
         tracing::warn!(
             msg = "resident memory cannot be read: memory that no budget counts stays unnoticed"
         );
         return;
     };
+    let mut looks = 0;
     loop {
         sleep(PERIOD).await;
         let Some(resident) = resident(&file) else {
@@ -41,9 +57,14 @@ pub async fn watch(limit: u64, set_aside: u64) {
         };
         let spare = resident.saturating_sub(memory::process_used());
         // Part of what was set aside stays free for what comes until the next look.
-        let free = (limit / FREE_PART).min(set_aside);
-        memory::set_uncounted(spare.saturating_sub(set_aside - free));
-        if resident > limit / 100 * COLLECT_PERCENT && spare > limit / COLLECT_SPARE_PART {
+        let free = (limit.bytes / FREE_PART).min(limit.set_aside);
+        memory::set_uncounted(spare.saturating_sub(limit.set_aside - free));
+        looks = (looks + 1) % LOOKS_WITHOUT_LIMIT;
+        let garbage = resident.saturating_sub(memory::process_used().saturating_sub(reserved()));
+        let is_short = resident > limit.bytes / 100 * COLLECT_PERCENT
+            && garbage > limit.bytes / COLLECT_SPARE_PART;
+        let is_untidy = !limit.is_configured && looks == 0 && garbage > SPARE_WITHOUT_LIMIT;
+        if is_short || is_untidy {
             COLLECTIONS.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -70,12 +91,11 @@ fn collect() {
 
 /// Resident bytes of this process. A read of procfs never waits.
 fn resident(file: &File) -> Option<u64> {
-    const PAGE_BYTES: u64 = 4096;
     let mut text = [0; 128];
     let length = file.read_at(&mut text, 0).ok()?;
     let text = std::str::from_utf8(text.get(..length)?).ok()?;
     let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-    Some(pages * PAGE_BYTES)
+    Some(pages * rustix::param::page_size() as u64)
 }
 
 #[cfg(test)]

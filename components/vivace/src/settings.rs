@@ -24,8 +24,11 @@ use vivace_shards::runtime::{self, DiskChoice, DriverChoice};
 use crate::glue::COMMIT_GROUP;
 use crate::listeners::OtlpHttp;
 
-/// Live data of the process when no memory limit was configured: a server beside others should not take what it can.
-const LIVE_BYTES_WITHOUT_LIMIT: u64 = 192 << 20;
+/// Live data of a shard when no memory limit was configured: a server beside others should not take what it can. More
+/// than a section has, so that one which becomes a block is in memory while the next one grows.
+const LIVE_BYTES_WITHOUT_LIMIT: u64 = 48 << 20;
+/// A section of a shard then. Smaller ones take less memory, but make more blocks, each with its own bloom filter and footer.
+const SECTION_BYTES_WITHOUT_LIMIT: u64 = 32 << 20;
 /// Ages of sections are looked at no more often.
 const CHECK_PERIOD_LEAST: Duration = Duration::from_millis(50);
 /// Bytes that one group of records syncs together and a queue in front of it may hold.
@@ -78,9 +81,7 @@ pub fn live_store(config: &Config, memory_limit_bytes: u64, shards: usize) -> li
     let shards = shards.max(1) as u64;
     let mut settings = live_store::Config::for_budget(memory_limit_bytes / shards);
     if config.memory.limit.0 == 0 {
-        settings.max_live_bytes = settings
-            .max_live_bytes
-            .min(LIVE_BYTES_WITHOUT_LIMIT / shards);
+        settings.max_live_bytes = settings.max_live_bytes.min(LIVE_BYTES_WITHOUT_LIMIT);
     }
     settings.ages.max_trace_idle = span(config.live_store.max_trace_idle);
     settings.ages.max_trace_live = span(config.live_store.max_trace_live);
@@ -101,9 +102,10 @@ pub fn block_builder(
     let budget = memory_limit_bytes / shards.max(1) as u64;
     // What is built takes three times its size. Beside live data, its index and the caches that leaves a third of the
     // budget to requests and queries, most of it below the mark at which ingest is refused.
-    let by_memory = match budget / 32 {
-        0 => u64::MAX,
-        bytes => bytes,
+    let by_memory = match (budget / 32, config.memory.limit.0) {
+        (0, 0) => SECTION_BYTES_WITHOUT_LIMIT,
+        (bytes, 0) => bytes.min(SECTION_BYTES_WITHOUT_LIMIT),
+        (bytes, _) => bytes.max(1),
     };
     block_builder::Config {
         folder: local_blocks(config).into(),

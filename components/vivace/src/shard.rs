@@ -164,8 +164,14 @@ impl Shard {
         if node.process_memory > 0 && driver_name() != "sim" {
             background.push(spawn(Class::Ingest, memory_guard::give_back()));
             if self.id == 0 {
-                let limit = node.process_memory;
-                let watching = memory_guard::watch(limit, limit - node.memory_limit);
+                let limit = memory_guard::Limit {
+                    bytes: node.process_memory,
+                    set_aside: node.process_memory - node.memory_limit,
+                    is_configured: node.config.memory.limit.0 > 0,
+                };
+                let caches = Arc::clone(&node.caches);
+                let reserved = move || caches.bytes().saturating_sub(caches.used());
+                let watching = memory_guard::watch(limit, reserved);
                 background.push(spawn(Class::Ingest, watching));
             }
         }

@@ -100,7 +100,7 @@ impl Footer {
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_encodings(encodings)
             .set_num_values(slots as i64)
-            .set_total_compressed_size((dictionary + chunk.pages.len() as u64) as i64)
+            .set_total_compressed_size((dictionary + chunk.pages_len()) as i64)
             .set_total_uncompressed_size(chunk.uncompressed as i64)
             .set_data_page_offset((offset + dictionary) as i64)
             .set_dictionary_page_offset(chunk.dictionary.as_ref().map(|_| offset as i64))

@@ -224,7 +224,9 @@ impl<S: Sink> Writer<'_, '_, S> {
             if let Some(dictionary) = chunk.dictionary {
                 self.append(dictionary).await?;
             }
-            self.append(chunk.pages).await?;
+            for page in chunk.pages {
+                self.append(page).await?;
+            }
             pause.now().await;
         }
         self.footer.end(row_group).map_err(EncodeError::Footer)?;

@@ -94,6 +94,40 @@ fn everything_readable_comes_back_within_the_budget() {
 }
 
 #[test]
+fn what_is_lent_is_not_for_live_batches_and_comes_back() {
+    simulate(|| async {
+        let config = Config {
+            max_live_bytes: 10_000,
+            ..Config::default()
+        };
+        let (store, log) = store(config, TraceLimits::default());
+        let insert = |offset: u64| {
+            let batch = batch(&[(offset, offset, 500)]);
+            log.records
+                .borrow_mut()
+                .insert((0, offset), payload("t", &batch));
+            store.insert(0, offset, "t", batch);
+        };
+        let live = || store.inner.state.borrow().live_bytes;
+        (0..20).for_each(insert);
+        assert!(live() > 5_000, "{}", live());
+        let mut loan = store.lend();
+        loan.grow(4_000);
+        loan.grow(1_500);
+        assert!((2_500..=4_500).contains(&live()), "{}", live());
+        // Never all of it.
+        loan.grow(1 << 40);
+        (20..40).for_each(insert);
+        assert!((1..=2_500).contains(&live()), "{}", live());
+        assert_eq!(find(&store, "t", 3).await, [3]);
+        drop(loan);
+        (40..60).for_each(insert);
+        assert!(live() > 5_000, "{}", live());
+        assert_eq!(store.inner.state.borrow().lent, 0);
+    });
+}
+
+#[test]
 fn a_failing_log_says_where() {
     simulate(|| async {
         let (store, log) = store(Config::default(), TraceLimits::default());

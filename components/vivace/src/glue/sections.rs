@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use vivace_block_builder::{BoxError, Record, Source};
+use vivace_block_builder::{BoxError, Record, Records, Source};
 use vivace_ingest_log::{Entry, Handle as Log};
-use vivace_live_store::Store;
+use vivace_live_store::{Loan, Store};
 use vivace_protocol::record;
 
 use super::SectionBook;
@@ -45,23 +45,28 @@ impl Source for LogSections {
         &self,
         partition: u32,
         offsets: Range<u64>,
-    ) -> LocalBoxFuture<'_, Result<Vec<Record>, BoxError>> {
+    ) -> LocalBoxFuture<'_, Result<Records, BoxError>> {
         async move {
             let mut records = Vec::new();
+            // What comes back from the log takes the place of live batches: a process that lags behind has no more of both.
+            let mut loan = self.store.lend();
             let mut next = offsets.start;
             for held in self.store.held(partition, offsets.clone()) {
                 // What the live store has only by name is in the log; what it does not have at all may be there, undecodable.
                 if let Some(batch) = held.batch {
-                    self.read_log(partition, next..held.offset, &mut records)
+                    self.read_log(partition, next..held.offset, &mut records, &mut loan)
                         .await?;
                     let tenant = held.tenant;
                     records.push(Record::Spans { tenant, batch });
                     next = held.offset + 1;
                 }
             }
-            self.read_log(partition, next..offsets.end, &mut records)
+            self.read_log(partition, next..offsets.end, &mut records, &mut loan)
                 .await?;
-            Ok(records)
+            Ok(Records {
+                all: records,
+                room: Box::new(loan),
+            })
         }
         .boxed_local()
     }
@@ -81,6 +86,7 @@ impl LogSections {
         partition: u32,
         offsets: Range<u64>,
         records: &mut Vec<Record>,
+        loan: &mut Loan,
     ) -> Result<(), BoxError> {
         if offsets.is_empty() {
             return Ok(());
@@ -90,6 +96,7 @@ impl LogSections {
             if entry.offset >= offsets.end {
                 break;
             }
+            loan.grow(entry.payload.len() as u64);
             records.push(decode(entry));
             vivace_shards::breathe().await;
         }

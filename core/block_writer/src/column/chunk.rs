@@ -26,7 +26,7 @@ pub(crate) struct Chunk {
     /// Position of the leaf in the schema.
     leaf: usize,
     order: Order,
-    pages: Vec<u8>,
+    pages: Vec<Bytes>,
     facts: Vec<PageFacts>,
     uncompressed: u64,
     encoding: Encoding,
@@ -38,12 +38,19 @@ pub(crate) struct Finished {
     pub(crate) order: Order,
     /// The dictionary page; without a dictionary there is none.
     pub(crate) dictionary: Option<Bytes>,
-    pub(crate) pages: Bytes,
+    pub(crate) pages: Vec<Bytes>,
     pub(crate) facts: Vec<PageFacts>,
     /// Headers included, as in `pages` and `dictionary`.
     pub(crate) uncompressed: u64,
     /// That of all data pages.
     pub(crate) encoding: Encoding,
+}
+
+impl Finished {
+    /// Of all data pages.
+    pub(crate) fn pages_len(&self) -> u64 {
+        self.pages.iter().map(|page| page.len() as u64).sum()
+    }
 }
 
 impl Chunk {
@@ -67,9 +74,10 @@ impl Chunk {
         press: &mut Press,
         pause: &mut Pause<F>,
     ) -> Result<(), EncodeError> {
-        let before = self.pages.len();
-        self.uncompressed += press.page(kind, &mut self.pages, pause).await? as u64;
-        facts.bytes = (self.pages.len() - before) as u32;
+        let page = press.page(kind, pause).await?;
+        self.uncompressed += page.uncompressed;
+        facts.bytes = page.bytes.len() as u32;
+        self.pages.push(page.bytes);
         self.encoding = encoding;
         self.facts.push(facts);
         Ok(())
@@ -84,20 +92,17 @@ impl Chunk {
     ) -> Result<Finished, EncodeError> {
         let dictionary = match entries {
             Some(entries) => {
-                let mut page = Vec::new();
-                let kind = Kind::Dictionary { entries };
-                self.uncompressed += press.page(kind, &mut page, pause).await? as u64;
-                Some(Bytes::from(page))
+                let page = press.page(Kind::Dictionary { entries }, pause).await?;
+                self.uncompressed += page.uncompressed;
+                Some(page.bytes)
             }
             None => None,
         };
-        // The next chunk will be about as large.
-        let next = Vec::with_capacity(self.pages.len());
         Ok(Finished {
             leaf: self.leaf,
             order: self.order,
             dictionary,
-            pages: Bytes::from(std::mem::replace(&mut self.pages, next)),
+            pages: std::mem::take(&mut self.pages),
             facts: std::mem::take(&mut self.facts),
             uncompressed: std::mem::take(&mut self.uncompressed),
             encoding: self.encoding,

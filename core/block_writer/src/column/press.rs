@@ -1,5 +1,6 @@
 //! Pages: their header, checksum and compression.
 
+use bytes::Bytes;
 use parquet::basic::Encoding;
 
 use super::compressor::{Compressor, What};
@@ -49,6 +50,13 @@ impl Frame {
         self.len = 0;
         self.compressed.clear();
     }
+}
+
+/// A page as it stands in the file.
+pub(crate) struct Page {
+    pub(crate) bytes: Bytes,
+    /// Bytes before compression, header included.
+    pub(crate) uncompressed: u64,
 }
 
 /// Compresses pages, with buffers that are used again and again.
@@ -103,14 +111,12 @@ impl Press {
         self.compressed.extend_from_slice(&frame.compressed);
     }
 
-    /// Appends a page with the frames and the body, and empties both. Returns the bytes of the page before compression,
-    /// header included. Pauses after every slice.
+    /// A page of the frames and the body, which are empty afterwards. Pauses after every slice.
     pub(crate) async fn page<F: AsyncFn()>(
         &mut self,
         kind: Kind,
-        out: &mut Vec<u8>,
         pause: &mut Pause<F>,
-    ) -> Result<usize, EncodeError> {
+    ) -> Result<Page, EncodeError> {
         let len = self.framed + self.body.len();
         if i32::try_from(len).is_err() {
             return Err(EncodeError::PageTooLarge(len));
@@ -132,12 +138,15 @@ impl Press {
         let crc = crc32fast::hash(&self.compressed).cast_signed();
         let lengths = [len as i32, self.compressed.len() as i32];
         header(kind, lengths, crc, &mut self.header);
-        out.extend_from_slice(&self.header);
-        out.extend_from_slice(&self.compressed);
+        let bytes = [&self.header[..], &self.compressed].concat().into();
         self.framed = 0;
         self.compressed.clear();
         self.body.clear();
-        Ok(self.header.len() + len)
+        let uncompressed = (self.header.len() + len) as u64;
+        Ok(Page {
+            bytes,
+            uncompressed,
+        })
     }
 }
 
