@@ -38,7 +38,8 @@ pub struct Config {
     /// Above this size of the whole log even pinned segments are deleted; 0 = never: the log
     /// refuses appends when the disk is full instead.
     pub hard_max_bytes: u64,
-    /// How often retention looks.
+    /// How often retention looks. Often, so that few segments go at once: the file system's journal holds up syncs while it frees
+    /// their blocks, and a segment that goes when the next one is needed becomes that one.
     pub retention_interval: Duration,
     /// Bytes a second that each shard reads after a start to verify older segments; 0 = only what
     /// is read anyway is verified.
@@ -61,7 +62,7 @@ impl Default for Config {
             retention_age: Duration::from_secs(24 * 3600),
             pin_groups: Vec::new(),
             hard_max_bytes: 0,
-            retention_interval: Duration::from_secs(10),
+            retention_interval: Duration::from_secs(1),
             scrub_bytes_per_second: 64 << 20,
         }
     }

@@ -6,6 +6,7 @@
 //! partition-00000/groups.state                 see `groups`
 //! partition-00000/segment-00000000000000000000.log   named by its first offset
 //! partition-00000/next-segment                 reserved space, becomes a segment by its rename
+//! partition-00000/old-segment-00000000000000000000   was a segment, becomes `next-segment`
 //! ```
 //! A segment's name also bounds the one before it: frames there at or above this offset were
 //! never acknowledged and do not count.
@@ -26,6 +27,7 @@ pub(crate) const TEMPORARY: &str = ".tmp";
 const PARTITION: &str = "partition-";
 const SEGMENT: &str = "segment-";
 const SEGMENT_END: &str = ".log";
+const OLD_SEGMENT: &str = "old-segment-";
 
 pub(crate) fn partition(root: &Path, partition: u32) -> PathBuf {
     root.join(format!("{PARTITION}{partition:05}"))
@@ -37,6 +39,16 @@ pub(crate) fn is_partition(name: &str) -> bool {
 
 pub(crate) fn segment(dir: &Path, base: u64) -> PathBuf {
     dir.join(format!("{SEGMENT}{base:020}{SEGMENT_END}"))
+}
+
+/// What becomes of a segment that is not needed any more.
+pub(crate) fn old_segment(dir: &Path, base: u64) -> PathBuf {
+    dir.join(format!("{OLD_SEGMENT}{base:020}"))
+}
+
+/// Whether the file only takes space: it belongs to a process that has ended.
+pub(crate) fn is_left_over(name: &str) -> bool {
+    name == SPARE || name.starts_with(OLD_SEGMENT) || name.ends_with(TEMPORARY)
 }
 
 /// The first offset of a segment of this name.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use vivace_shards::{Class, Task, shard_count, shard_id, spawn};
 
+use crate::Config;
 use crate::corruption::CorruptionReport;
 use crate::error::Error;
 use crate::metrics::Metrics;
@@ -14,7 +15,6 @@ use crate::partition::Partition;
 use crate::reader::{self, Entry, Position, Reader};
 use crate::scrub::scrub;
 use crate::shared::Shared;
-use crate::{Config, dir};
 
 /// Hears of every record of a partition.
 pub trait Tail {
@@ -249,9 +249,7 @@ impl Handle {
             task.cancel().await;
         }
         for partition in self.inner.partitions.values() {
-            // Only space: the next start would remove it.
-            let spare = partition.dir().join(dir::SPARE);
-            let _ = vivace_shards::disk::remove_file(&spare).await;
+            partition.remove_spares().await;
         }
     }
 }

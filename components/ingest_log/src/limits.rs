@@ -48,5 +48,11 @@ pub const PREPARE_BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// Most partitions of one log.
 pub const MAX_PARTITIONS: u32 = 10_000;
 
+/// Between two segments that are removed: their blocks are freed one after the other, and syncs get their turn.
+pub const REMOVE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Files of segments that are not needed any more and wait to become the next ones, for a partition.
+pub const MAX_OLD_SEGMENTS: usize = 2;
+
 /// Segments that a partition may always have, whatever `max_bytes` is.
 pub const LEAST_SEGMENTS: u64 = 3;

@@ -170,6 +170,10 @@ impl Reader {
 
     fn hole(&mut self, cursor: &Cursor, to: u64, next_offset: u64) {
         self.lost += next_offset - self.next;
+        if self.partition.start_offset() > cursor.base {
+            // Deleted under the reader's eyes; the file may hold other records by now.
+            return;
+        }
         self.partition.note_corrupt(
             cursor.base,
             Hole {

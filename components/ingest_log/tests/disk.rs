@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::{Listener, Model, config, content, identify, read_all, record, start, start_shared};
 use tempfile::TempDir;
-use vivace_ingest_log::{Config, Error, Handle, Shared};
+use vivace_ingest_log::{Config, CorruptionReport, Error, Handle, Shared};
 use vivace_shards::{runtime, shard_count, shard_id};
 
 /// Runs `main` on `shards` real shards.
@@ -596,4 +596,68 @@ fn kill_9_loses_nothing() {
         });
     }
     assert!(acknowledged.iter().sum::<u64>() > 100);
+}
+
+#[test]
+fn a_segment_that_is_not_needed_becomes_the_next_one() {
+    use std::os::unix::fs::MetadataExt;
+    let dir = temp();
+    let path = dir.path().to_path_buf();
+    on_shards(1, move || {
+        let config = Config {
+            retention_bytes: 1,
+            retention_interval: Duration::from_secs(3600),
+            pin_groups: vec!["blocks".into()],
+            ..config(&path)
+        };
+        async move {
+            let shared = Shared::new();
+            let handle = start_shared(&config, &shared).await.expect("start");
+            let inode = |file: &PathBuf| fs::metadata(file).expect("a file").ino();
+            // Three segments and a little more, of 16 KiB.
+            append_some(&handle, 0, 0..100, 500).await;
+            let before: Vec<u64> = segments(&config.path, 0).iter().map(inode).collect();
+            assert!(before.len() > 3, "{before:?}");
+            // Reads into the first segment, and then it goes.
+            let mut reader = handle.read(0, 0).expect("a reader");
+            let first = reader.next().await.expect("read").expect("a record");
+            assert_eq!(identify(&first.payload), 0);
+            handle.commit(0, "blocks", 100).await.expect("commit");
+            assert!(handle.retain().await.expect("retention") >= 3);
+            append_some(&handle, 0, 100..300, 500).await;
+            let now = segments(&config.path, 0);
+            let again = now.iter().filter(|file| before[..3].contains(&inode(file)));
+            assert!(again.count() >= 2, "as many as may wait");
+            // What lies in them from before is no record, and no damage.
+            let mut next = None;
+            while let Some(entry) = reader.next().await.expect("read") {
+                let id = identify(&entry.payload);
+                assert!(next.is_none_or(|next| id == next), "{id}");
+                next = Some(id + 1);
+            }
+            assert_eq!(next, Some(300));
+            assert_eq!(handle.corruption_report(), CorruptionReport::default());
+            assert_eq!(identify(&first.payload), 0);
+            // The last segment has old records behind the new ones.
+            handle.close().await;
+            drop((handle, reader, shared));
+            let handle = start(&config).await.expect("start");
+            let all = read_all(&handle, 0).await;
+            let ids: Vec<u64> = all.iter().map(|entry| identify(&entry.payload)).collect();
+            assert_eq!(ids.last(), Some(&299));
+            assert!(ids.is_sorted());
+            assert_eq!(
+                handle.append(0, record(300, 500)).await.expect("append"),
+                300
+            );
+            assert_eq!(handle.corruption_report(), CorruptionReport::default());
+            handle.close().await;
+            let left = fs::read_dir(config.path.join("partition-00000")).expect("it");
+            let left = left.filter(|entry| {
+                let name = entry.as_ref().expect("an entry").file_name();
+                name.to_string_lossy().starts_with("old-")
+            });
+            assert_eq!(left.count(), 0);
+        }
+    });
 }

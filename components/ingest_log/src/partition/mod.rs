@@ -3,6 +3,7 @@
 mod append;
 mod commit;
 mod recover;
+mod recycle;
 mod retention;
 mod roll;
 mod segments;
@@ -66,6 +67,8 @@ struct State {
     /// Everything below is durable and readable; the next record gets it.
     end_offset: u64,
     spare: Spare,
+    /// Files that may become the spare segment.
+    old: VecDeque<recycle::Old>,
     /// Sealed files whose reserved rest goes back to the file system.
     trims: Vec<(File, u64)>,
 }
@@ -97,6 +100,7 @@ impl Partition {
                 active: None,
                 end_offset: 0,
                 spare: Spare::Missing,
+                old: VecDeque::new(),
                 trims: Vec::new(),
             }),
             files: RefCell::default(),

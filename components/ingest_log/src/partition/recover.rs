@@ -46,7 +46,7 @@ impl Partition {
                 found.push((base, entry.len));
             } else if entry.name == groups::FILE {
                 groups_exist = true;
-            } else if entry.name == dir::SPARE || entry.name.ends_with(dir::TEMPORARY) {
+            } else if dir::is_left_over(&entry.name) {
                 let path = self.dir().join(&entry.name);
                 disk::remove_file(&path)
                     .await
@@ -70,6 +70,7 @@ impl Partition {
                 disk_bytes: bytes,
                 index: SparseIndex::default(),
                 last_written_unix_nano: 0,
+                is_sound: false,
             });
         }
         if let Some((base, bytes)) = newest {
@@ -98,7 +99,9 @@ impl Partition {
             surveyed.corrupt_count - surveyed.corrupt.len() as u64;
 
         let end = surveyed.end;
-        let torn = garbage_behind || surveyed.frames_behind;
+        // Other bytes may be what the file held before it became this segment.
+        let torn = surveyed.frames_behind;
+        let cut = torn || garbage_behind;
         if torn {
             tracing::info!(
                 partition = self.id,
@@ -111,11 +114,11 @@ impl Partition {
         }
         let settle = async {
             rewrite(&file, surveyed.unsynced_from, end).await?;
-            if torn {
+            if cut {
                 file.set_len(end).await?;
             }
             let wanted = self.config.segment_bytes.max(end);
-            let capacity = if end < wanted && (torn || bytes < wanted) {
+            let capacity = if end < wanted && (cut || bytes < wanted) {
                 match reserve(&file, end, wanted).await {
                     Ok(()) => Some(wanted),
                     // The segment is sealed, and the next one waits for space.
@@ -135,6 +138,7 @@ impl Partition {
             disk_bytes: capacity.unwrap_or(end),
             index: surveyed.index,
             last_written_unix_nano: surveyed.last_written_unix_nano,
+            is_sound: false,
         });
         let mut state = self.state.borrow_mut();
         state.end_offset = surveyed.next_offset;

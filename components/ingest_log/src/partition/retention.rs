@@ -2,12 +2,16 @@
 //! pin it, up to a hard limit. The newest segment always stays.
 
 use vivace_shards::disk;
-use vivace_shards::time::unix_nanos;
+use vivace_shards::time::{sleep, unix_nanos};
 
 use super::Partition;
 use crate::dir;
 use crate::error::Error;
 use crate::frame::{HEADER_BYTES, Header};
+use crate::limits::REMOVE_PAUSE;
+
+/// Why a segment is deleted that somebody may still want.
+const HARD_LIMIT: &str = "hard_limit";
 
 impl Partition {
     /// Deletes what may go. Returns how many segments went.
@@ -28,10 +32,16 @@ impl Partition {
             };
             let path = dir::segment(self.dir(), segment.base);
             let (base, bytes) = (segment.base, segment.disk_bytes);
-            match disk::remove_file(&path).await {
+            // What the hard limit takes should be gone.
+            let wanted = self.wanted_back(&segment).filter(|_| reason != HARD_LIMIT);
+            let gone = match &wanted {
+                Some(to) => disk::rename(&path, to).await,
+                None => disk::remove_file(&path).await,
+            };
+            match &gone {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     self.unpop_oldest(segment);
-                    return Err(dir::failed("remove", &path)(error));
+                    return gone.map_err(dir::failed("remove", &path)).map(|()| deleted);
                 }
                 _ => {}
             }
@@ -40,6 +50,11 @@ impl Partition {
             disk::sync_dir(self.dir())
                 .await
                 .map_err(dir::failed("sync", self.dir()))?;
+            if wanted.is_some() && gone.is_ok() {
+                self.keep_old(&segment);
+            } else {
+                sleep(REMOVE_PAUSE).await;
+            }
             let reasons = &[reason];
             self.metrics
                 .deleted_segments
@@ -73,7 +88,7 @@ impl Partition {
         };
         let over = |limit: u64| limit > 0 && total > limit / u64::from(self.partitions.max(1));
         if over(self.config.hard_max_bytes) {
-            return Ok(Some("hard_limit"));
+            return Ok(Some(HARD_LIMIT));
         }
         if self.pinned_from().is_some_and(|pinned| pinned < next_base) {
             return Ok(None);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use vivace_shards::disk::{self, File};
 use vivace_shards::time::sleep;
 
+use super::recycle::spare_tail;
 use super::segments::Segment;
 use super::{Active, Partition};
 use crate::dir;
@@ -58,6 +59,7 @@ impl Partition {
             disk_bytes: capacity,
             index: SparseIndex::default(),
             last_written_unix_nano: 0,
+            is_sound: true,
         });
         self.state.borrow_mut().active = Some(Active { file, capacity });
         Ok(())
@@ -142,6 +144,9 @@ impl Partition {
 
     async fn try_prepare(&self) -> Result<(File, u64), Error> {
         let capacity = self.config.segment_bytes;
+        if let Some(file) = self.reuse_old().await? {
+            return Ok((file, capacity));
+        }
         self.within_max_bytes(capacity)?;
         let path = self.dir().join(dir::SPARE);
         let needed_bytes = capacity.saturating_add(self.config.min_free_bytes);
@@ -198,13 +203,18 @@ impl Partition {
         loop {
             let job = self.state.borrow_mut().trims.pop();
             let Some((file, base)) = job else { return };
-            let end = {
+            let lengths = {
                 let state = self.state.borrow();
                 let at = state.segments.binary_search_by_key(&base, |s| s.base);
-                at.ok().map(|at| state.segments[at].readable_bytes)
+                at.ok().map(|at| {
+                    let segment = &state.segments[at];
+                    (segment.readable_bytes, segment.disk_bytes)
+                })
             };
-            // A segment without a durable record is replaced by the next one: let it be.
-            let Some(end) = end.filter(|end| *end > 0) else {
+            // A segment without a durable record is replaced by the next one: let it be. With a little space behind its records it can
+            // become the next one as it is.
+            let tail = spare_tail(self.config.segment_bytes);
+            let Some((end, _)) = lengths.filter(|(end, len)| *end > 0 && end + tail < *len) else {
                 continue;
             };
             match file.set_len(end).await {

@@ -18,6 +18,8 @@ pub(super) struct Segment {
     pub(super) index: SparseIndex,
     /// When its newest known record was written; 0 if unknown.
     pub(super) last_written_unix_nano: u64,
+    /// This process has written all of it, and nothing failed.
+    pub(super) is_sound: bool,
 }
 
 /// A stretch of the log that a reader finds in one segment.
@@ -112,6 +114,13 @@ impl Partition {
             let stride = SEALED_INDEX_STRIDE_BYTES;
             segment.index.note(relative, position, stride);
             segment.last_written_unix_nano = segment.last_written_unix_nano.max(written);
+        }
+    }
+
+    /// A write to the newest segment failed.
+    pub(super) fn mark_unsound(&self) {
+        if let Some(segment) = self.state.borrow_mut().segments.back_mut() {
+            segment.is_sound = false;
         }
     }
 

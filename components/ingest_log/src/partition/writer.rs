@@ -78,6 +78,7 @@ impl Partition {
                 self.acknowledge(group, base).await;
             }
             Err(error) => {
+                self.mark_unsound();
                 self.seal();
                 self.metrics.write_failures.inc();
                 let path = dir::segment(self.dir(), base);
