@@ -397,7 +397,7 @@ fn a_full_disk_refuses_clearly_and_recovers_without_a_restart() -> Result {
     still_fine(&server)?;
 
     let fill = Command::new("fallocate")
-        .args(["-l", "66M"])
+        .args(["-l", "72M"])
         .arg(&ballast)
         .status()?;
     assert!(fill.success());
@@ -410,7 +410,8 @@ fn a_full_disk_refuses_clearly_and_recovers_without_a_restart() -> Result {
     );
     let mut refusal = None;
     let mut acknowledged = Vec::new();
-    for _ in 0..200 {
+    // What becomes blocks leaves the log, so the disk is full when it is full of blocks.
+    for _ in 0..4000 {
         let request = generator.next_request(unix_nanos());
         let answer = server.post_otlp(&request.body)?;
         if answer.status == 200 {

@@ -31,7 +31,9 @@ fn key(id: &[u8]) -> [u8; 8] {
     key
 }
 
-pub(super) fn place(spans: &[Span<'_>]) -> Vec<Placed> {
+/// Where spans are when children are entered in the order of `lefts`: numbers that were given in some order are found again if they
+/// describe the tree, whatever the order was.
+pub(super) fn place(spans: &[Span<'_>], lefts: &[i64]) -> Vec<Placed> {
     let mut placed = vec![Placed::default(); spans.len()];
     let mut by_key: HashMap<[u8; 8], Vec<usize>> = HashMap::with_capacity(spans.len());
     for (at, span) in spans.iter().enumerate() {
@@ -56,9 +58,15 @@ pub(super) fn place(spans: &[Span<'_>]) -> Vec<Placed> {
             children[parent].push(at);
         }
     }
-    for (placed, children) in placed.iter_mut().zip(&children) {
+    let left_of = |at: &usize| lefts.get(*at).copied().unwrap_or_default();
+    for (placed, children) in placed.iter_mut().zip(&mut children) {
         placed.children = children.len() as i64;
+        children.sort_by_key(left_of);
     }
+    let mut roots: Vec<usize> = (0..spans.len())
+        .filter(|at| spans[*at].parent.is_empty())
+        .collect();
+    roots.sort_by_key(left_of);
     let mut counter = 0;
     let mut next = || {
         counter += 1;
@@ -66,7 +74,7 @@ pub(super) fn place(spans: &[Span<'_>]) -> Vec<Placed> {
     };
     // A span, and how many of its children have been entered.
     let mut path: Vec<(usize, usize)> = Vec::new();
-    for root in (0..spans.len()).filter(|at| spans[*at].parent.is_empty()) {
+    for root in roots {
         placed[root].left = next();
         placed[root].parent = -1;
         path.push((root, 0));
@@ -102,7 +110,7 @@ mod tests {
                 kind: *kind,
             })
             .collect();
-        let placed = place(&spans).into_iter();
+        let placed = place(&spans, &[]).into_iter();
         placed
             .map(|p| (p.parent, p.left, p.right, p.children))
             .collect()
@@ -127,6 +135,23 @@ mod tests {
                 (0, 0, 0, 0)
             ]
         );
+    }
+
+    #[test]
+    fn the_order_of_children_is_free() {
+        let spans = ["", "r", "r", ""].map(|parent| Span {
+            id: b"r",
+            parent: parent.as_bytes(),
+            kind: 0,
+        });
+        let spans: Vec<Span<'_>> = (spans.into_iter().zip([b"r", b"a", b"b", b"s"]))
+            .map(|(span, id)| Span { id, ..span })
+            .collect();
+        let lefts =
+            |said: &[i64]| -> Vec<i64> { place(&spans, said).iter().map(|one| one.left).collect() };
+        assert_eq!(lefts(&[3, 6, 4, 1]), [3, 6, 4, 1]);
+        // What is no such set does not come back.
+        assert_eq!(lefts(&[3, 5, 4, 1]), [3, 6, 4, 1]);
     }
 
     #[test]

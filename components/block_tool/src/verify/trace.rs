@@ -245,7 +245,7 @@ fn check_nested_set(row: &Row<'_>, spans: &Spans<'_>, report: &mut Report) {
         report.skip(Check::ChildCount, "the format has none");
     }
     let get = |values: &[i64], at: usize| values.get(at).copied().unwrap_or_default();
-    let placed = nested::place(&all);
+    let placed = nested::place(&all, &left);
     let is_tree = placed.iter().any(|placed| placed.left > 0);
     for (at, placed) in placed.into_iter().enumerate() {
         let said = (get(&left, at), get(&right, at), get(&parent, at));

@@ -13,7 +13,7 @@ use vivace_traceql::Pipeline;
 
 use crate::answers::trace_result;
 use crate::chunks::{Block, in_order_of, now};
-use crate::data::{Data, Trace};
+use crate::data::Data;
 use crate::fields::Context;
 use crate::generate::data;
 use crate::pipeline::{Query, Run, Set};
@@ -37,29 +37,13 @@ fn attributes_in_order(mut traces: Vec<TraceResult>) -> Vec<TraceResult> {
 /// What the evaluator says of every trace: its spansets, and its answer.
 type Expected = Vec<(u32, Vec<Set>, TraceResult)>;
 
-fn position(trace: &Trace, of: &crate::data::Span) -> usize {
-    let is_it = |span: &crate::data::Span| span.id == of.id && span.kind == of.kind;
-    trace.spans.iter().position(is_it).unwrap()
-}
-
-pub fn contexts<'a>(data: &'a Data, storage: &Data) -> Vec<Context<'a>> {
-    let of_trace = |(trace, stored): (&'a Trace, &Trace)| {
-        let order: Vec<usize> = stored
-            .spans
-            .iter()
-            .map(|span| position(trace, span))
-            .collect();
-        Context {
-            data,
-            trace,
-            tree: Tree::new(trace, &order),
-        }
+pub fn contexts(data: &Data) -> Vec<Context<'_>> {
+    let of_trace = |trace| Context {
+        data,
+        trace,
+        tree: Tree::new(trace),
     };
-    data.traces
-        .iter()
-        .zip(&storage.traces)
-        .map(of_trace)
-        .collect()
+    data.traces.iter().map(of_trace).collect()
 }
 
 fn expected(query: &Query<'_>, contexts: &[Context<'_>], asked: &Asked) -> Result<Expected, Fails> {
@@ -193,7 +177,7 @@ pub fn check(
                 (&places.stored[1], found(&plan, chunk, asked))
             }
         };
-        let contexts = contexts(data, &places.stored[0]);
+        let contexts = contexts(data);
         let Ok(expected) = expected(&query, &contexts, asked) else {
             // The engine may find the error or not look at the span that has it.
             result = Checked::Fails;
@@ -362,7 +346,7 @@ fn traces_in_pieces_are_told_if_they_match_as_a_whole() {
     let outcome = TestRunner::new(config).run(&strategy, |(data, pipelines, turns)| {
         let batch = data.batch();
         let whole = in_order_of(&data, BatchChunk::new(&batch, async || {}));
-        let contexts = contexts(&whole, &whole);
+        let contexts = contexts(&whole);
         let fragments = [true, false].map(|is_in| fragment(&data, &turns, is_in));
         for pipeline in &pipelines {
             let query = Query::new(pipeline, &HashSet::new());

@@ -275,7 +275,7 @@ proptest! {
         let batch = data.batch();
         let blocks = [Format::VParquet5, Format::VParquet4].map(|format| Block::write(&batch, format));
         let storage = in_order_of(&data, blocks[0].chunk());
-        let contexts = contexts(&storage, &storage);
+        let contexts = contexts(&storage);
         for field in &fields {
             check(|| BatchChunk::new(&batch, async || {}), &contexts, field, groups)?;
             for block in &blocks {

@@ -19,10 +19,12 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// `storage`: the spans in the order in which a block has them.
-    pub fn new(trace: &Trace, storage: &[usize]) -> Self {
+    pub fn new(trace: &Trace) -> Self {
         let spans = &trace.spans;
         let count = spans.len();
+        // Spans are numbered in the order of their starts.
+        let mut order: Vec<usize> = (0..count).collect();
+        order.sort_by_key(|&span| (spans[span].start, spans[span].id, spans[span].kind));
         let with_id = |id| (0..count).filter(move |&other| spans[other].id == id);
         let is_root: Vec<bool> = spans.iter().map(|span| span.parent.is_none()).collect();
         let is_broken = spans.iter().any(|span| with_id(span.id).count() > 2);
@@ -71,20 +73,20 @@ impl Tree {
             parent,
         };
         let mut counter = 0;
-        for &root in storage {
+        for &root in &order {
             if tree.is_root[root] {
-                tree.number(root, -1, storage, &mut counter);
+                tree.number(root, -1, &order, &mut counter);
             }
         }
         tree
     }
 
-    fn number(&mut self, span: usize, parent: i64, storage: &[usize], counter: &mut i64) {
+    fn number(&mut self, span: usize, parent: i64, order: &[usize], counter: &mut i64) {
         *counter += 1;
         let left = *counter;
-        for &child in storage {
+        for &child in order {
             if self.parent[child] == Some(span) {
-                self.number(child, left, storage, counter);
+                self.number(child, left, order, counter);
             }
         }
         *counter += 1;
