@@ -237,6 +237,8 @@ impl Charge {
     /// Holds so many bytes from now on, more or fewer; on refusal it holds what it held.
     pub fn try_resize(&mut self, bytes: u64) -> Result<(), OverBudget> {
         match bytes.checked_sub(self.bytes) {
+            // Nothing more is no refusal, however full the budget is.
+            Some(0) => Ok(()),
             Some(more) => self.try_grow(more),
             None => {
                 self.shrink_to(bytes);
