@@ -89,7 +89,7 @@ fn collect() {
     unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
-/// Resident bytes of this process. A read of procfs never waits.
+/// Resident bytes of this process. On a shard: procfs is memory, opening and reading it never wait.
 fn resident(file: &File) -> Option<u64> {
     let mut text = [0; 128];
     let length = file.read_at(&mut text, 0).ok()?;

@@ -318,6 +318,7 @@ pub fn memory_limit(config: &Config) -> u64 {
     available.map_or(0, |bytes| (bytes as f64 * ratio) as u64)
 }
 
+/// Read once, before the shards start.
 fn cgroup_limit() -> Option<u64> {
     let files = [
         "/sys/fs/cgroup/memory.max",
@@ -328,6 +329,7 @@ fn cgroup_limit() -> Option<u64> {
         .find_map(|file| std::fs::read_to_string(file).ok()?.trim().parse().ok())
 }
 
+/// Read once, before the shards start.
 fn machine_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text

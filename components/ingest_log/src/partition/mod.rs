@@ -178,7 +178,8 @@ impl Partition {
 impl Drop for Partition {
     fn drop(&mut self) {
         let state = self.state.get_mut();
-        let bytes: u64 = state.segments.iter().map(|s| s.disk_bytes).sum();
+        let old: u64 = state.old.iter().map(|old| old.bytes).sum();
+        let bytes: u64 = old + state.segments.iter().map(|s| s.disk_bytes).sum::<u64>();
         self.metrics.segments.sub(state.segments.len() as i64);
         self.metrics.disk_bytes.sub(bytes as i64);
         if matches!(state.spare, Spare::Failed(_)) {

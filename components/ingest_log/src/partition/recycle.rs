@@ -20,7 +20,7 @@ use crate::limits::MAX_OLD_SEGMENTS;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Old {
     base: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
 }
 
 /// Bytes at the end of a sealed segment that are not worth giving back.
