@@ -1,6 +1,6 @@
 //! Reading and writing single files.
 
-// All of it runs on side threads (`super::Local`), never on a shard.
+// All of it runs on side threads, never on a shard.
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
