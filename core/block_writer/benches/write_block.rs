@@ -1,8 +1,9 @@
 //! What writing a block costs, and how large it gets.
 //!
-//! `cargo bench -p vivace-block-writer -- [otlp|varied|generated] [leaves] [once]`: `otlp` takes the spans of the
+//! `cargo bench -p vivace-block-writer -- [otlp|varied|generated] [leaves] [once] [partitions=N]`: `otlp` takes the spans of the
 //! conformance data, `varied` 200,000 spans whose ids, times and values don't repeat, `generated` (the default) 250,000
-//! spans with 15 attributes from templates. `leaves` prints the size of each leaf as well, the largest first. `once`
+//! spans with 15 attributes from templates. `leaves` prints the size of each leaf as well, the largest first.
+//! `partitions=N` cuts each request into N batches, as a server with N shards does; all of them go into the block. `once`
 //! writes version 5 once, to count instructions: `valgrind --tool=callgrind --toggle-collect='*::write_counted'`.
 //! With `VIVACE_BENCH_FILE` the blocks' `data.parquet` go to that path and the format's name.
 
@@ -38,10 +39,10 @@ impl Sink for File {
     }
 }
 
-fn scan(request: &[u8]) -> Result<Vec<SpanBatch>> {
+fn scan(request: &[u8], partitions: u32) -> Result<Vec<SpanBatch>> {
     let options = ScanOptions {
         max_attribute_bytes: 2048,
-        partitions: 1,
+        partitions,
     };
     let scanned = Scanner::new().scan("single-tenant", request, &options)?;
     Ok(scanned
@@ -51,29 +52,29 @@ fn scan(request: &[u8]) -> Result<Vec<SpanBatch>> {
         .collect())
 }
 
-fn conformance() -> Result<Vec<SpanBatch>> {
+fn conformance(partitions: u32) -> Result<Vec<SpanBatch>> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared");
     let folder = std::env::var("VIVACE_SHARED").unwrap_or_else(|_| folder.to_owned());
     let mut batches = Vec::new();
     for number in 0..28 {
         let path = format!("{folder}/conformance/otlp/{number:04}.pb");
-        batches.extend(scan(&std::fs::read(path)?)?);
+        batches.extend(scan(&std::fs::read(path)?, partitions)?);
     }
     Ok(batches)
 }
 
-fn generated() -> Result<Vec<SpanBatch>> {
+fn generated(partitions: u32) -> Result<Vec<SpanBatch>> {
     let mut generator = Generator::new(1, Shape::default());
     let (mut batches, mut spans) = (Vec::new(), 0);
     while spans < SPANS {
         let request = generator.next_request(NOW + spans as u64 * 100_000);
         spans += request.spans;
-        batches.extend(scan(&request.body)?);
+        batches.extend(scan(&request.body, partitions)?);
     }
     Ok(batches)
 }
 
-fn varied() -> Result<Vec<SpanBatch>> {
+fn varied(partitions: u32) -> Result<Vec<SpanBatch>> {
     let window = Window {
         from: NOW - VARIED_NANOS,
         to: NOW,
@@ -82,7 +83,7 @@ fn varied() -> Result<Vec<SpanBatch>> {
     let mut batches = Vec::new();
     for number in 0..chunks {
         for body in chunk(SEED, number, window.part(number, chunks)) {
-            batches.extend(scan(&body)?);
+            batches.extend(scan(&body, partitions)?);
         }
     }
     Ok(batches)
@@ -137,12 +138,16 @@ fn print_leaves(file: Vec<u8>, spans: u64) -> Result {
 fn main() -> Result {
     let arguments: Vec<String> = std::env::args().collect();
     let asked = |word: &str| arguments.iter().any(|argument| argument == word);
+    let partitions = arguments
+        .iter()
+        .find_map(|argument| argument.strip_prefix("partitions="));
+    let partitions = partitions.map_or(Ok(1), str::parse)?;
     let batches = if asked("otlp") {
-        conformance()?
+        conformance(partitions)?
     } else if asked("varied") {
-        varied()?
+        varied(partitions)?
     } else {
-        generated()?
+        generated(partitions)?
     };
     let (formats, rounds) = if asked("once") {
         (&[Format::VParquet5][..], 1)

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use vivace_model::{StringId, View};
+use vivace_model::{StringId, View, prefetch};
 
 use crate::pause::Pause;
 
@@ -106,6 +106,14 @@ impl Numbers {
             }
         }
         Self { texts }
+    }
+
+    /// Asks for a number that will be read soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, id: u32) {
+        if let Some(text) = self.texts.get(id as usize) {
+            prefetch(text);
+        }
     }
 
     #[inline]

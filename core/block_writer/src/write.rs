@@ -13,7 +13,7 @@ use crate::footer::Footer;
 use crate::pause::Pause;
 use crate::pool::{Numbers, Pool};
 use crate::table::{Keys, Row, Tables};
-use crate::trace::{Contexts, Gathered, Groups, Merge, Source};
+use crate::trace::{Contexts, Gathered, Groups, Ahead, Source};
 use crate::{Built, EncodeError, Options, Sink, WriteError};
 
 const MAGIC: &[u8] = b"PAR1";
@@ -74,7 +74,7 @@ pub async fn write_block<S: Sink>(
     };
     writer.append(Bytes::from_static(MAGIC)).await?;
 
-    let mut merge = Merge::new(&sources);
+    let mut traces = Ahead::new(&sources);
     let mut fragments = Vec::new();
     let mut gathered = Gathered::default();
     let mut groups = Groups::default();
@@ -82,7 +82,7 @@ pub async fn write_block<S: Sink>(
     let (mut spans, mut duplicates, mut estimate) = (0, 0, 0);
     let (mut start, mut end) = (0, 0);
     let mut last = None;
-    while let Some(id) = merge.next(&sources, &mut fragments) {
+    while let Some(id) = traces.next(&mut fragments) {
         duplicates += gathered.collect(&sources, &fragments);
         groups.form(&gathered.spans, &contexts);
         let nested = nested.compute(&gathered.by_id, |place| {

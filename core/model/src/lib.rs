@@ -28,5 +28,5 @@ pub use value::{ResourceId, ScopeId, StringId, Value, ValueType};
 pub use verify::VerifyError;
 pub use view::{
     AttributesView, Column, EventView, LinkView, ListView, OwnedAttributes, ResourceView,
-    ScopeView, SpanView, ValueView, View,
+    ScopeView, SpanView, ValueView, View, prefetch,
 };

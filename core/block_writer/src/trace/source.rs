@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use vivace_model::{Column, OwnedAttributes, Owner, View};
+use vivace_model::{Column, OwnedAttributes, Owner, ValueType, View};
 
 use super::attribute::Attributes;
 use crate::pool::Numbers;
@@ -62,6 +62,22 @@ impl<'b> Source<'b> {
         Attributes::new(self, &self.link, index, |view, index| {
             view.link(index).attributes()
         })
+    }
+
+    /// Asks for the attributes of spans; see `View::prefetch_spans`.
+    pub(crate) fn prefetch_attributes(&self, rows: &Range<usize>) {
+        self.span.prefetch(rows);
+    }
+
+    /// Asks for the numbers of the texts that are spans' values.
+    pub(crate) fn prefetch_numbers(&self, rows: &Range<usize>) {
+        let start = |row| self.span.starts().get(row) as usize;
+        let (keys, values) = (self.span.keys(), self.span.values());
+        for at in start(rows.start)..start(rows.end) {
+            if ValueType::from_code(keys.get(at) & 15) == Some(ValueType::String) {
+                self.numbers.prefetch(values.get(at) as u32);
+            }
+        }
     }
 
     /// Numbers of a span's events.

@@ -1,6 +1,7 @@
 //! Reads a batch in place. An index beyond the end reads as zero or empty, never panics.
 
 mod column;
+mod prefetch;
 mod records;
 mod values;
 
@@ -9,6 +10,7 @@ use std::ops::Range;
 use flatbuffers::{Follow, Vector};
 
 pub use self::column::Column;
+pub use self::prefetch::prefetch;
 pub use self::records::{EventView, LinkView, ResourceView, ScopeView, SpanView};
 pub use self::values::{AttributesView, ListView, OwnedAttributes, ValueView};
 use crate::generated::vivace as fb;
