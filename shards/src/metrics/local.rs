@@ -4,6 +4,7 @@
 //! A render counts what it took into fixed Prometheus buckets, and keeps the merged HDR histogram for [`quantiles`].
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -157,21 +158,25 @@ fn merge(into: &mut Histogram<u64>, from: &Histogram<u64>) {
 impl Series {
     /// Takes what the recorders have counted since the last time.
     fn drain(&mut self, bounds: &[f64], scale: f64) {
-        for cell in &self.cells {
+        let (spare, counts) = (&mut self.spare, &mut self.counts);
+        self.cells.retain(|cell| {
+            // Asked before the cell is emptied: a recorder may record once more and be dropped after that. The fence makes what
+            // a recorder did before it was dropped visible.
+            let is_last = Arc::strong_count(cell) == 1;
+            fence(Ordering::Acquire);
             // Only pointers move while the recorder's lock is held.
-            std::mem::swap(&mut *lock(cell), &mut self.spare);
-            for step in self.spare.iter_recorded() {
-                let value = self.spare.median_equivalent(step.value_iterated_to()) as f64 * scale;
+            std::mem::swap(&mut *lock(cell), spare);
+            for step in spare.iter_recorded() {
+                let value = spare.median_equivalent(step.value_iterated_to()) as f64 * scale;
                 let bucket = bounds.partition_point(|bound| *bound < value);
                 let count = step.count_since_last_iteration();
-                self.counts[bucket] += count;
+                counts[bucket] += count;
                 self.sum += value * count as f64;
             }
-            merge(&mut self.merged, &self.spare);
-            self.spare.reset();
-        }
-        // A cell that only we hold was just emptied and can never be recorded to again.
-        self.cells.retain(|cell| Arc::strong_count(cell) > 1);
+            merge(&mut self.merged, spare);
+            spare.reset();
+            !is_last
+        });
     }
 }
 

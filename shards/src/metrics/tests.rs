@@ -76,6 +76,28 @@ fn process_metrics_are_plausible() {
 }
 
 #[test]
+fn what_a_recorder_counts_last_is_not_lost_to_a_render() {
+    const ROUNDS: usize = 500;
+    for _ in 0..ROUNDS {
+        let recorder = local_histogram("test_last_count", "L.", &[], Unit::Plain, &[10.0]);
+        let ending = std::thread::spawn(move || {
+            recorder.record(1);
+            drop(recorder);
+        });
+        while !ending.is_finished() {
+            assert!(quantiles("test_last_count", &[0.5]).is_none_or(|values| values[0] == 1.0));
+        }
+        ending.join().unwrap();
+    }
+    let line = format!("test_last_count_count {ROUNDS}");
+    let text = render();
+    let found = text
+        .lines()
+        .find(|l| l.starts_with("test_last_count_count"));
+    assert_eq!(found, Some(&*line));
+}
+
+#[test]
 fn recorders_of_all_threads_are_merged_and_outlive_their_threads() {
     let new = |op: &str| {
         let labels = [("op", op)];
