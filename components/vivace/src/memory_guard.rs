@@ -9,8 +9,8 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use vivace_shards::memory;
 use vivace_shards::time::sleep;
+use vivace_shards::{memory, side};
 
 /// How often resident memory is looked at: between two looks, a process can touch some tens of MiB.
 const PERIOD: Duration = Duration::from_millis(20);
@@ -23,13 +23,23 @@ const FREE_PART: u64 = 12;
 const COLLECT_PERCENT: u64 = 60;
 const COLLECT_SPARE_PART: u64 = 10;
 
-/// Without a configured limit: the same while more than this is resident and not charged, but not as often, since memory that
-/// comes back is touched for the first time again.
+/// Without a configured limit: while more than this is resident and not charged, pages are given back beside the shards, but not as
+/// often, since memory that comes back is touched for the first time again.
 const SPARE_WITHOUT_LIMIT: u64 = 64 << 20;
-const LOOKS_WITHOUT_LIMIT: u32 = 25;
+const LOOKS_WITHOUT_LIMIT: u32 = 12;
+/// And of less than that, now and then: a process with nothing to do should not keep it.
+const SPARE_AT_LAST: u64 = 16 << 20;
+const LOOKS_AT_LAST: u32 = 20 * LOOKS_WITHOUT_LIMIT;
 
-/// Counts requests to the allocator; each shard follows for its own heap.
+/// Milliseconds for which the allocator may keep a page that nobody uses, unless it is told to give it back. Without a configured
+/// limit nobody waits for memory, so no shard has to: giving back what a query had takes up to 0.1 s.
+const KEPT_WITHOUT_LIMIT: std::ffi::c_long = 3_600_000;
+/// Number of `mi_option_purge_delay`, which the bindings leave out.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
+/// Counts requests to the allocator, for each shard's own heap: to give pages back, and to find the ones nobody uses.
 static COLLECTIONS: AtomicU64 = AtomicU64::new(0);
+static TIDYINGS: AtomicU64 = AtomicU64::new(0);
 
 /// What the process may take.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +59,9 @@ pub async fn watch(limit: Limit, reserved: impl Fn() -> u64) {
         );
         return;
     };
+    if !limit.is_configured {
+        keep_pages();
+    }
     let mut looks = 0;
     loop {
         sleep(PERIOD).await;
@@ -59,34 +72,60 @@ pub async fn watch(limit: Limit, reserved: impl Fn() -> u64) {
         // Part of what was set aside stays free for what comes until the next look.
         let free = (limit.bytes / FREE_PART).min(limit.set_aside);
         memory::set_uncounted(spare.saturating_sub(limit.set_aside - free));
-        looks = (looks + 1) % LOOKS_WITHOUT_LIMIT;
+        looks = (looks + 1) % LOOKS_AT_LAST;
         let garbage = resident.saturating_sub(memory::process_used().saturating_sub(reserved()));
         let is_short = resident > limit.bytes / 100 * COLLECT_PERCENT
             && garbage > limit.bytes / COLLECT_SPARE_PART;
-        let is_untidy = !limit.is_configured && looks == 0 && garbage > SPARE_WITHOUT_LIMIT;
-        if is_short || is_untidy {
+        let spare_most = if looks == 0 {
+            SPARE_AT_LAST
+        } else {
+            SPARE_WITHOUT_LIMIT
+        };
+        let is_time = looks % LOOKS_WITHOUT_LIMIT == 0;
+        let is_untidy = !limit.is_configured && is_time && garbage > spare_most;
+        if is_short {
             COLLECTIONS.fetch_add(1, Ordering::Relaxed);
+        } else if is_untidy {
+            TIDYINGS.fetch_add(1, Ordering::Relaxed);
+            // Shards have found their pages by then.
+            sleep(PERIOD).await;
+            if let Err(error) = side::blocking(|| collect(true)).await {
+                tracing::debug!(msg = "unused memory was not given back", %error);
+            }
         }
     }
 }
 
-/// Gives back the pages that this shard's heap has to spare, whenever `watch` wants that.
+/// Finds, or gives back, the pages that this shard's heap has to spare, whenever `watch` wants that.
 pub async fn give_back() {
-    let mut seen = 0;
+    let (mut collected, mut tidied) = (0, 0);
     loop {
         sleep(PERIOD).await;
         let wanted = COLLECTIONS.load(Ordering::Relaxed);
-        if wanted != seen {
-            seen = wanted;
-            collect();
+        if wanted != collected {
+            collected = wanted;
+            collect(true);
+        }
+        let wanted = TIDYINGS.load(Ordering::Relaxed);
+        if wanted != tidied {
+            tidied = wanted;
+            collect(false);
         }
     }
 }
 
+/// Lets the allocator have the unused pages of this thread; with `give_back` the system gets those of all threads.
 #[allow(unsafe_code, reason = "the allocator has no safe interface for this")]
-fn collect() {
+fn collect(give_back: bool) {
     // SAFETY: mi_collect takes no pointers, may be called from any thread at any time, and only frees memory that nobody holds.
-    unsafe { libmimalloc_sys::mi_collect(true) }
+    unsafe { libmimalloc_sys::mi_collect(give_back) }
+}
+
+/// From now on pages go back to the system only when `collect` asks for it.
+#[allow(unsafe_code, reason = "the allocator has no safe interface for this")]
+fn keep_pages() {
+    // SAFETY: sets a number in the allocator's table of options, whose bounds it checks; it is read whenever it is needed.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, KEPT_WITHOUT_LIMIT) }
 }
 
 /// Resident bytes of this process. On a shard: procfs is memory, opening and reading it never wait.
