@@ -84,7 +84,7 @@ pub struct Options {
     /// Spans in the log before the replay.
     #[arg(long, default_value_t = 1_000_000)]
     pub replay_spans: u64,
-    /// Spans that become blocks.
+    /// Spans that become blocks; in `shards` so many for each shard.
     #[arg(long, default_value_t = 2_000_000)]
     pub block_spans: u64,
     /// Spans of the memory scenario (comma-separated), each sent to a server of its own.

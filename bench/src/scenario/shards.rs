@@ -4,13 +4,16 @@
 //! can carry is told from its CPU time instead: spans by second of CPU time of the busiest shard, or of all CPU time of the process divided
 //! by the shards, whichever is less. The first shows shards that wait for each other or get less work, the second work that is done beside
 //! them (kernel's workers, uploads) and would need their CPUs.
+//!
+//! Two servers of one shard each, at the same time, are measured beside them: what two shards of one process lose against those is what
+//! sharing costs; what those lose against one alone is the machine's (caches, interrupts, the generator on the same CPUs).
 
 use std::time::Duration;
 
 use super::Error;
 use super::blocks::all_in_blocks;
 use super::options::Options;
-use super::server::Server;
+use super::server::{Server, Setup};
 use super::summary::{Measured, Target};
 use crate::load::{Process, Report, Thread};
 
@@ -18,6 +21,8 @@ use crate::load::{Process, Report, Thread};
 const RATIO: f64 = 1.8;
 /// CPUs that are left for the generator and the kernel where spans per second are taken at their word.
 const CPUS_LEFT: usize = 2;
+/// For servers that run at the same time: pinned shards would all be on the first CPU.
+const UNPINNED: &str = "runtime: {pin_threads: false}\n";
 /// How the threads of shards are named.
 const THREAD: &str = "shard-";
 
@@ -35,9 +40,14 @@ struct Run {
 pub fn shards(options: &Options) -> Result<Vec<Measured>, Error> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runs: Result<Vec<Run>, Error> = (numbers(cpus).into_iter())
-        .map(|shards| run(options, shards))
+        .map(|shards| run(options, shards, &Setup::default()))
         .collect();
     let runs = runs?;
+    let apart = if cpus > 1 {
+        Some(apart(options)?)
+    } else {
+        None
+    };
     let mut measured: Vec<Measured> = runs.iter().flat_map(figures).collect();
     let of = |shards: usize| runs.iter().find(|run| run.shards == shards);
     if let (Some(one), Some(two)) = (of(1), of(2)) {
@@ -48,6 +58,14 @@ pub fn shards(options: &Options) -> Result<Vec<Measured>, Error> {
         measured
             .push(Measured::new("2 shards to 1, spans carried", "", carried).target(target(true)));
         measured.push(Measured::new("2 shards to 1, throughput", "", speed).target(target(room)));
+        if let Some(apart) = apart {
+            let (name, figure) = ("2 servers of 1 shard, spans carried", apart);
+            measured.push(Measured::new(name, "spans/s", figure));
+            let (name, figure) = ("2 servers of 1 shard to 1 alone", apart / one.carried());
+            measured.push(Measured::new(name, "", figure));
+            let (name, figure) = ("2 shards to 2 servers of 1 shard", two.carried() / apart);
+            measured.push(Measured::new(name, "", figure));
+        }
     }
     Ok(measured)
 }
@@ -59,14 +77,31 @@ fn numbers(cpus: usize) -> Vec<usize> {
     numbers
 }
 
-fn run(options: &Options, shards: usize) -> Result<Run, Error> {
+/// Spans a second that two servers of one shard carry together.
+fn apart(options: &Options) -> Result<f64, Error> {
+    let setup = Setup {
+        yaml: UNPINNED.into(),
+        ..Setup::default()
+    };
+    let run = || run(options, 1, &setup);
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(run);
+        (run(), first.join())
+    });
+    let second = second.map_err(|_| Error::Failed("a load has panicked".into()))?;
+    Ok(first?.carried() + second?.carried())
+}
+
+fn run(options: &Options, shards: usize, setup: &Setup) -> Result<Run, Error> {
     let options = Options {
         shards,
         // As many for each shard: they are spread by the kernel.
         connections: options.connections * shards,
+        // Memory that is touched for the first time, segments and the like are had for each shard too.
+        block_spans: options.block_spans * shards as u64,
         ..options.clone()
     };
-    let server = Server::start(&options)?;
+    let server = Server::start_with(&options, setup)?;
     let pid = server.at().pid;
     let gone = || Error::Failed("the server is gone".into());
     let total = || Process::read(pid).map(|process| process.cpu);

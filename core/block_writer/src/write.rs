@@ -13,7 +13,7 @@ use crate::footer::Footer;
 use crate::pause::Pause;
 use crate::pool::{Numbers, Pool};
 use crate::table::{Keys, Row, Tables};
-use crate::trace::{Contexts, Gathered, Groups, Ahead, Source};
+use crate::trace::{Ahead, Contexts, Gathered, Groups, Source};
 use crate::{Built, EncodeError, Options, Sink, WriteError};
 
 const MAGIC: &[u8] = b"PAR1";
