@@ -40,7 +40,7 @@ struct Run {
 pub fn shards(options: &Options) -> Result<Vec<Measured>, Error> {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let runs: Result<Vec<Run>, Error> = (numbers(cpus).into_iter())
-        .map(|shards| run(options, shards, &Setup::default()))
+        .map(|shards| run(options, shards))
         .collect();
     let runs = runs?;
     let apart = if cpus > 1 {
@@ -83,32 +83,46 @@ fn apart(options: &Options) -> Result<f64, Error> {
         yaml: UNPINNED.into(),
         ..Setup::default()
     };
-    let run = || run(options, 1, &setup);
+    let options = of_shards(options, 1);
+    // One after the other: two that look for free ports at once may find the same.
+    let servers = (
+        Server::start_with(&options, &setup)?,
+        Server::start_with(&options, &setup)?,
+    );
     let (first, second) = std::thread::scope(|scope| {
-        let first = scope.spawn(run);
-        (run(), first.join())
+        let second = scope.spawn(|| load(&options, &servers.1));
+        (load(&options, &servers.0), second.join())
     });
     let second = second.map_err(|_| Error::Failed("a load has panicked".into()))?;
     Ok(first?.carried() + second?.carried())
 }
 
-fn run(options: &Options, shards: usize, setup: &Setup) -> Result<Run, Error> {
-    let options = Options {
+fn run(options: &Options, shards: usize) -> Result<Run, Error> {
+    let options = of_shards(options, shards);
+    load(&options, &Server::start(&options)?)
+}
+
+/// Connections and spans for so many shards.
+fn of_shards(options: &Options, shards: usize) -> Options {
+    Options {
         shards,
         // As many for each shard: they are spread by the kernel.
         connections: options.connections * shards,
         // Memory that is touched for the first time, segments and the like are had for each shard too.
         block_spans: options.block_spans * shards as u64,
         ..options.clone()
-    };
-    let server = Server::start_with(&options, setup)?;
+    }
+}
+
+fn load(options: &Options, server: &Server) -> Result<Run, Error> {
+    let shards = options.shards;
     let pid = server.at().pid;
     let gone = || Error::Failed("the server is gone".into());
     let total = || Process::read(pid).map(|process| process.cpu);
     let before = (total().ok_or_else(gone)?, busiest(pid));
     let spans = options.block_spans;
     let threads = ["--shards".to_owned(), shards.div_ceil(4).to_string()];
-    let report = all_in_blocks(&server, &options, spans, 0, &threads)?;
+    let report = all_in_blocks(server, options, spans, 0, &threads)?;
     Ok(Run {
         shards,
         report,

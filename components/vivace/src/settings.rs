@@ -27,7 +27,8 @@ use crate::listeners::OtlpHttp;
 /// Live data of a shard when no memory limit was configured: a server beside others should not take what it can. More
 /// than a section has, so that one which becomes a block is in memory while the next one grows.
 const LIVE_BYTES_WITHOUT_LIMIT: u64 = 48 << 20;
-/// A section of a shard then. Smaller ones take less memory, but make more blocks, each with its own bloom filter and footer.
+/// A section of a shard then, unless `live_store.max_block_bytes` was set. Smaller ones take less memory, but make more blocks,
+/// each with its own bloom filter and footer.
 const SECTION_BYTES_WITHOUT_LIMIT: u64 = 32 << 20;
 /// Ages of sections are looked at no more often.
 const CHECK_PERIOD_LEAST: Duration = Duration::from_millis(50);
@@ -102,10 +103,12 @@ pub fn block_builder(
     let budget = memory_limit_bytes / shards.max(1) as u64;
     // What is built takes three times its size. Beside live data, its index and the caches that leaves a third of the
     // budget to requests and queries, most of it below the mark at which ingest is refused.
-    let by_memory = match (budget / 32, config.memory.limit.0) {
-        (0, 0) => SECTION_BYTES_WITHOUT_LIMIT,
-        (bytes, 0) => bytes.min(SECTION_BYTES_WITHOUT_LIMIT),
-        (bytes, _) => bytes.max(1),
+    let is_modest =
+        config.memory.limit.0 == 0 && live.max_block_bytes == LiveStore::default().max_block_bytes;
+    let by_memory = match budget / 32 {
+        0 if is_modest => SECTION_BYTES_WITHOUT_LIMIT,
+        bytes if is_modest => bytes.min(SECTION_BYTES_WITHOUT_LIMIT),
+        bytes => bytes.max(1),
     };
     block_builder::Config {
         folder: local_blocks(config).into(),
@@ -344,4 +347,33 @@ fn machine_memory() -> Option<u64> {
 pub fn budgets(memory_limit: u64) -> u64 {
     const UNCOUNTED: u64 = 56 << 20;
     memory_limit - UNCOUNTED.max(memory_limit / 8).min(memory_limit / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// Most bytes of a section of one of two shards, on a machine with 16 GiB.
+    fn section(limit: u64, max_block_bytes: u64) -> u64 {
+        let mut config = Config::default();
+        config.memory.limit.0 = limit;
+        if max_block_bytes > 0 {
+            config.live_store.max_block_bytes = max_block_bytes;
+        }
+        let memory = if limit > 0 { limit } else { 16 << 30 };
+        block_builder(&config, memory, 2).max_block_bytes
+    }
+
+    #[test]
+    fn sections_are_as_large_as_configured_and_as_memory_allows() {
+        assert_eq!(section(0, 0), SECTION_BYTES_WITHOUT_LIMIT);
+        assert_eq!(section(0, 100 * MIB), 100 * MIB);
+        assert_eq!(section(0, MIB), MIB);
+        assert_eq!(section(0, 1 << 40), 256 * MIB);
+        assert_eq!(section(512 * MIB, 1 << 40), 8 * MIB);
+        assert_eq!(section(512 * MIB, MIB), MIB);
+        assert_eq!(section(16 << 30, 0), 50 * MIB);
+    }
 }
