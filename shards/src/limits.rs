@@ -35,6 +35,10 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 /// Threads of the side runtime that drive futures.
 pub const SIDE_WORKERS: usize = 2;
 
+/// How much less than a shard a side thread gets of a CPU that both want, as a nice value: one tenth. Where every CPU has a shard,
+/// long work on the side would otherwise take half of what ingest has.
+pub const SIDE_NICE: i32 = 10;
+
 /// Threads of the side runtime for blocking calls.
 pub const SIDE_BLOCKING_THREADS: usize = 16;
 

@@ -72,7 +72,7 @@ pub fn handle() -> Result<Handle, Error> {
             .max_blocking_threads(SIDE_BLOCKING_THREADS)
             .thread_keep_alive(SIDE_KEEP_ALIVE)
             .thread_name("side")
-            .on_thread_start(affinity::leave_shard_cpus)
+            .on_thread_start(affinity::stand_back)
             .enable_all()
             .build()
             .map_err(|e| Error::Start(e.to_string()))

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use crate::limits::SIDE_NICE;
+
 /// CPUs of the set the process was started with, in ascending order; never empty.
 pub(crate) fn allowed_cpus() -> &'static [usize] {
     static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
@@ -31,6 +33,22 @@ pub(crate) fn reserve_for_shards(shards: usize) {
 /// binding of the one that made it, so side threads have to undo a shard's.
 pub(crate) fn leave_shard_cpus() {
     bind(FREE.get().map_or(allowed_cpus(), Vec::as_slice));
+}
+
+/// What a thread of the side runtime does first: leaves the shards' CPUs, or, where there are no others, gives way to the shards.
+pub(crate) fn stand_back() {
+    leave_shard_cpus();
+    if FREE.get().is_some_and(|free| free == allowed_cpus()) {
+        give_way();
+    }
+}
+
+#[allow(unsafe_code, reason = "std has no priorities of threads")]
+fn give_way() {
+    // SAFETY: takes numbers only; on Linux 0 is the calling thread. Everybody may lower a priority, so there is nothing to report.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, SIDE_NICE);
+    }
 }
 
 /// A thread beside the shards, off their CPUs if there are others.
