@@ -43,11 +43,6 @@ pub fn shards(options: &Options) -> Result<Vec<Measured>, Error> {
         .map(|shards| run(options, shards))
         .collect();
     let runs = runs?;
-    let apart = if cpus > 1 {
-        Some(apart(options)?)
-    } else {
-        None
-    };
     let mut measured: Vec<Measured> = runs.iter().flat_map(figures).collect();
     let of = |shards: usize| runs.iter().find(|run| run.shards == shards);
     if let (Some(one), Some(two)) = (of(1), of(2)) {
@@ -58,7 +53,9 @@ pub fn shards(options: &Options) -> Result<Vec<Measured>, Error> {
         measured
             .push(Measured::new("2 shards to 1, spans carried", "", carried).target(target(true)));
         measured.push(Measured::new("2 shards to 1, throughput", "", speed).target(target(room)));
-        if let Some(apart) = apart {
+        // A server of somebody else's is one.
+        if options.external().is_none() {
+            let apart = apart(options)?;
             let (name, figure) = ("2 servers of 1 shard, spans carried", apart);
             measured.push(Measured::new(name, "spans/s", figure));
             let (name, figure) = ("2 servers of 1 shard to 1 alone", apart / one.carried());

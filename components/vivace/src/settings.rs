@@ -103,20 +103,22 @@ pub fn block_builder(
     let budget = memory_limit_bytes / shards.max(1) as u64;
     // What is built takes three times its size. Beside live data, its index and the caches that leaves a third of the
     // budget to requests and queries, most of it below the mark at which ingest is refused.
-    let is_modest =
-        config.memory.limit.0 == 0 && live.max_block_bytes == LiveStore::default().max_block_bytes;
-    let by_memory = match budget / 32 {
-        0 if is_modest => SECTION_BYTES_WITHOUT_LIMIT,
-        bytes if is_modest => bytes.min(SECTION_BYTES_WITHOUT_LIMIT),
-        bytes => bytes.max(1),
-    };
+    let mut max_block_bytes = live.max_block_bytes;
+    // 0: nobody knows how much memory there is.
+    if budget > 0 {
+        max_block_bytes = max_block_bytes.min((budget / 32).max(1));
+    }
+    let is_set = live.max_block_bytes != LiveStore::default().max_block_bytes;
+    if config.memory.limit.0 == 0 && !is_set {
+        max_block_bytes = max_block_bytes.min(SECTION_BYTES_WITHOUT_LIMIT);
+    }
     block_builder::Config {
         folder: local_blocks(config).into(),
         check_period: span(live.flush_check_period).max(CHECK_PERIOD_LEAST),
         max_trace_idle: span(live.max_trace_idle),
         max_trace_live: span(live.max_trace_live),
         max_block_duration: span(live.max_block_duration),
-        max_block_bytes: live.max_block_bytes.min(by_memory),
+        max_block_bytes,
         upload_timeout: span(live.flush_op_timeout),
     }
 }
@@ -357,12 +359,16 @@ mod tests {
 
     /// Most bytes of a section of one of two shards, on a machine with 16 GiB.
     fn section(limit: u64, max_block_bytes: u64) -> u64 {
+        let memory = if limit > 0 { limit } else { 16 << 30 };
+        section_of(memory, limit, max_block_bytes)
+    }
+
+    fn section_of(memory: u64, limit: u64, max_block_bytes: u64) -> u64 {
         let mut config = Config::default();
         config.memory.limit.0 = limit;
         if max_block_bytes > 0 {
             config.live_store.max_block_bytes = max_block_bytes;
         }
-        let memory = if limit > 0 { limit } else { 16 << 30 };
         block_builder(&config, memory, 2).max_block_bytes
     }
 
@@ -375,5 +381,8 @@ mod tests {
         assert_eq!(section(512 * MIB, 1 << 40), 8 * MIB);
         assert_eq!(section(512 * MIB, MIB), MIB);
         assert_eq!(section(16 << 30, 0), 50 * MIB);
+        // Of a machine that does not tell what it has.
+        assert_eq!(section_of(0, 0, 0), SECTION_BYTES_WITHOUT_LIMIT);
+        assert_eq!(section_of(0, 0, 100 * MIB), 100 * MIB);
     }
 }

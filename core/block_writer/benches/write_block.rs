@@ -141,7 +141,11 @@ fn main() -> Result {
     let partitions = arguments
         .iter()
         .find_map(|argument| argument.strip_prefix("partitions="));
-    let partitions = partitions.map_or(Ok(1), str::parse)?;
+    let partitions = match partitions.map(str::parse) {
+        None => 1,
+        Some(Ok(number @ 1..=1024)) => number,
+        Some(_) => return Err("partitions=N takes a number from 1 to 1024".into()),
+    };
     let batches = if asked("otlp") {
         conformance(partitions)?
     } else if asked("varied") {

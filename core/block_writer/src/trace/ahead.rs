@@ -1,6 +1,7 @@
 //! The traces of all batches, asked for from memory before they are written.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use vivace_model::TraceId;
 
@@ -10,6 +11,9 @@ use super::source::Source;
 /// Traces between the one that is written and the one that is found: with each step one more of the things that lead to each
 /// other is asked for (columns, attributes, numbers of texts).
 const STEPS: usize = 3;
+
+/// Spans of a trace that are asked for at once. There are no pauses meanwhile, and what is asked for too early is gone again.
+const SPANS_MAX: usize = 128;
 
 /// Traces by id. Each lies in other batches than the one before, so each would wait for memory at every column.
 pub(crate) struct Ahead<'s, 'b> {
@@ -38,22 +42,30 @@ impl<'s, 'b> Ahead<'s, 'b> {
             let Some(id) = self.merge.next(self.sources, &mut fragments) else {
                 break;
             };
-            for Fragment { batch, rows } in &fragments {
-                self.sources[*batch as usize].view.prefetch_spans(rows);
-            }
+            self.each(&fragments, |source, rows| source.view.prefetch_spans(rows));
             self.found.push_back((id, fragments));
         }
         let (id, next) = self.found.pop_front()?;
         self.spare = std::mem::replace(fragments, next);
-        self.each(1, |source, rows| source.prefetch_attributes(rows));
-        self.each(0, |source, rows| source.prefetch_numbers(rows));
+        if let Some((_, fragments)) = self.found.get(1) {
+            self.each(fragments, Source::prefetch_attributes);
+        }
+        if let Some((_, fragments)) = self.found.front() {
+            self.each(fragments, Source::prefetch_numbers);
+        }
         Some(id)
     }
 
-    /// Does that for each fragment of the trace so many places behind the one that is written.
-    fn each(&self, place: usize, ask: impl Fn(&Source<'b>, &std::ops::Range<usize>)) {
-        for Fragment { batch, rows } in self.found.get(place).iter().flat_map(|found| &found.1) {
-            ask(&self.sources[*batch as usize], rows);
+    /// Asks for the first spans of a trace, fragment by fragment.
+    fn each(&self, fragments: &[Fragment], ask: impl Fn(&Source<'b>, &Range<usize>)) {
+        let mut left = SPANS_MAX;
+        for Fragment { batch, rows } in fragments {
+            let some = rows.start..rows.end.min(rows.start + left);
+            left -= some.len();
+            ask(&self.sources[*batch as usize], &some);
+            if left == 0 {
+                return;
+            }
         }
     }
 }
