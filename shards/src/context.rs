@@ -56,6 +56,8 @@ pub(crate) struct Shard {
     in_turn: Cell<bool>,
     poll_started: Cell<u64>,
     slice_end: Cell<u64>,
+    /// Tasks that wait in [`crate::lull`].
+    pub(crate) in_lull: Cell<usize>,
     /// Few enough that a scan beats a hash.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
@@ -92,6 +94,7 @@ impl Shard {
             in_turn: Cell::new(false),
             poll_started: Cell::new(0),
             slice_end: Cell::new(u64::MAX),
+            in_lull: Cell::new(0),
             locals: RefCell::default(),
         })
     }

@@ -8,6 +8,9 @@ pub const SLICE: Duration = Duration::from_micros(500);
 /// How long one poll may run before [`crate::breathe`] yields to other queued work.
 pub const BREATH: Duration = Duration::from_micros(200);
 
+/// How often [`crate::lull`] gives way before it goes on all the same.
+pub const LULL_TURNS: usize = 1024;
+
 /// A single poll longer than this is counted as a stall.
 pub const STALL: Duration = Duration::from_millis(2);
 

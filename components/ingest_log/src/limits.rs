@@ -6,6 +6,9 @@ use std::time::Duration;
 /// Longest deliberate wait for company before a group is written (design.md §3).
 pub const MAX_COMMIT_DELAY: Duration = Duration::from_millis(5);
 
+/// Longest wait for requests that the shard is reading, before a group is written: they will want a sync too.
+pub const MAX_LULL: Duration = Duration::from_millis(2);
+
 /// Records waiting for the disk in one partition, whatever their size.
 pub const MAX_PENDING_RECORDS: usize = 65_536;
 

@@ -9,7 +9,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use breathe::{breathe, yield_now};
+pub use breathe::{breathe, lull, yield_now};
 pub(crate) use inbox::Inbox;
 pub use queues::Class;
 pub(crate) use queues::{Queues, Shares};

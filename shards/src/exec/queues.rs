@@ -123,6 +123,11 @@ impl Queues {
         self.len
     }
 
+    /// Tasks of one class that can run.
+    pub(crate) fn len_of(&self, class: Class) -> usize {
+        self.classes[class.index()].ready.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }

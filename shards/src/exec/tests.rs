@@ -188,3 +188,94 @@ fn yielding_lets_the_others_of_the_class_run() {
             .unwrap();
     }
 }
+
+/// Waits for a lull; how often that was polled.
+async fn polls_of_lull() -> u32 {
+    let mut lull = std::pin::pin!(lull(Class::Ingest, Duration::from_secs(1)));
+    let mut polls = 0;
+    std::future::poll_fn(|cx| {
+        polls += 1;
+        lull.as_mut().poll(cx)
+    })
+    .await;
+    polls
+}
+
+#[test]
+fn a_lull_comes_when_no_other_task_of_the_class_can_run() {
+    for seed in 0..10 {
+        Sim::new(seed)
+            .run(|| async {
+                assert_eq!(polls_of_lull().await, 1);
+
+                let done = Rc::new(Cell::new(0));
+                for _ in 0..3 {
+                    let done = done.clone();
+                    spawn(Class::Ingest, async move {
+                        for _ in 0..20 {
+                            yield_now().await;
+                        }
+                        done.set(done.get() + 1);
+                    })
+                    .detach();
+                }
+                polls_of_lull().await;
+                assert_eq!(done.get(), 3);
+
+                // What sleeps, and what is of another class, is not waited for.
+                let others = [Class::Ingest, Class::Background].map(|class| {
+                    spawn(class, async move {
+                        if class == Class::Ingest {
+                            sleep(Duration::from_secs(1)).await;
+                        }
+                        while class == Class::Background {
+                            yield_now().await;
+                        }
+                    })
+                });
+                // The first is asleep after this.
+                polls_of_lull().await;
+                assert_eq!(polls_of_lull().await, 1);
+                drop(others);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn those_that_wait_for_a_lull_do_not_wait_for_each_other() {
+    for seed in 0..10 {
+        Sim::new(seed)
+            .run(|| async {
+                let tasks = [(); 5].map(|()| spawn(Class::Ingest, polls_of_lull()));
+                for task in tasks {
+                    let polls = task.await;
+                    // Each waits until the others have been polled once.
+                    assert!(polls < 30, "{polls}");
+                }
+                // Given up: does not count any more.
+                drop(spawn(Class::Ingest, polls_of_lull()));
+                sleep(Duration::from_millis(1)).await;
+                assert_eq!(polls_of_lull().await, 1);
+                Ok(())
+            })
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_lull_that_does_not_come_is_not_waited_for() {
+    Sim::new(1)
+        .run(|| async {
+            let restless = spawn(Class::Ingest, async {
+                loop {
+                    yield_now().await;
+                }
+            });
+            polls_of_lull().await;
+            drop(restless);
+            Ok(())
+        })
+        .unwrap();
+}

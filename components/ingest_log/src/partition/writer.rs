@@ -8,8 +8,8 @@
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
-use vivace_shards::breathe;
 use vivace_shards::time::{Instant, sleep, unix_nanos};
+use vivace_shards::{Class, breathe, lull};
 
 use super::Partition;
 use super::append::Pending;
@@ -17,7 +17,7 @@ use crate::Position;
 use crate::dir;
 use crate::error::Error;
 use crate::frame::{ALIGN, FrameKey, HEADER_BYTES, Header, payload_crc};
-use crate::limits::{COPY_BELOW_BYTES, INDEX_STRIDE_BYTES, MAX_GROUP_RECORDS};
+use crate::limits::{COPY_BELOW_BYTES, INDEX_STRIDE_BYTES, MAX_GROUP_RECORDS, MAX_LULL};
 
 /// Records that are written together, with what the write needs.
 struct Group {
@@ -44,6 +44,8 @@ impl Partition {
                     if !closed && !self.config.commit_delay.is_zero() {
                         sleep(self.config.commit_delay).await;
                     }
+                    // Requests that are being read now will want the same sync.
+                    lull(Class::Ingest, MAX_LULL).await;
                     self.write_group().await;
                 }
             }
