@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_task::Runnable;
 
-use crate::exec::{Inbox, Meta, Queues, Registry, Shares};
+use crate::exec::{Class, Inbox, Lulls, Meta, Place, Queues, Registry, Shares};
 use crate::rand::Rng;
 use crate::runtime::{Pulse, Run};
 use crate::sim::Process;
@@ -56,8 +56,9 @@ pub(crate) struct Shard {
     in_turn: Cell<bool>,
     poll_started: Cell<u64>,
     slice_end: Cell<u64>,
-    /// Tasks that wait in [`crate::lull`].
-    pub(crate) in_lull: Cell<usize>,
+    /// Where the running task is put when it gives way.
+    pub(crate) place: Cell<Place>,
+    pub(crate) lulls: Lulls,
     /// Few enough that a scan beats a hash.
     locals: RefCell<Vec<(TypeId, Rc<dyn Any>)>>,
 }
@@ -94,7 +95,8 @@ impl Shard {
             in_turn: Cell::new(false),
             poll_started: Cell::new(0),
             slice_end: Cell::new(u64::MAX),
-            in_lull: Cell::new(0),
+            place: Cell::default(),
+            lulls: Lulls::default(),
             locals: RefCell::default(),
         })
     }
@@ -142,6 +144,12 @@ impl Shard {
 
     pub(crate) fn begin_poll(&self, now_nanos: u64) {
         self.poll_started.set(now_nanos);
+        self.place.set(Place::default());
+    }
+
+    /// Whether no task of `class` can run.
+    pub(crate) fn is_quiet(&self, class: Class) -> bool {
+        self.queues.borrow().len_of(class) == 0 && self.inbox.is_empty()
     }
 
     /// Whether the running task should give way: its slice is over, or it has run for `breath`
@@ -173,8 +181,12 @@ impl Shard {
         self.in_turn.set(false);
     }
 
-    fn push(&self, runnable: Runnable<Meta>) {
-        self.queues.borrow_mut().push(runnable);
+    fn push(&self, runnable: Runnable<Meta>, gave_way: bool) {
+        let place = match gave_way {
+            true => self.place.take(),
+            false => Place::Woken,
+        };
+        self.queues.borrow_mut().push(runnable, place);
         // The driver polls the root again only if it is woken. During a turn it must not be: the
         // driver would poll it at once, for ever, and never serve its sockets.
         if self.in_turn.get() {
@@ -237,10 +249,11 @@ pub(crate) fn with<R>(f: impl FnOnce(&Shard) -> R) -> R {
 pub(crate) fn push_if_current(
     inbox: &Arc<Inbox>,
     runnable: Runnable<Meta>,
+    gave_way: bool,
 ) -> Option<Runnable<Meta>> {
     match try_current() {
         Some(shard) if Arc::ptr_eq(&shard.inbox, inbox) => {
-            shard.push(runnable);
+            shard.push(runnable, gave_way);
             None
         }
         _ => Some(runnable),

@@ -27,7 +27,7 @@ mod exec;
 mod stats;
 
 pub use context::{driver_name, shard_count, shard_id};
-pub use exec::{Class, Task, breathe, lull, spawn, yield_now};
+pub use exec::{Class, Task, breathe, breathe_short, lull, spawn, yield_now};
 
 /// The error a shard's `main` may return: anything that can say what went wrong.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;

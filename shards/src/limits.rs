@@ -8,8 +8,11 @@ pub const SLICE: Duration = Duration::from_micros(500);
 /// How long one poll may run before [`crate::breathe`] yields to other queued work.
 pub const BREATH: Duration = Duration::from_micros(200);
 
-/// How often [`crate::lull`] gives way before it goes on all the same.
-pub const LULL_TURNS: usize = 1024;
+/// Tasks that an event has woken run that often before one in the middle of long work has a turn, where both are of one class.
+pub const WOKEN_IN_A_ROW: usize = 16;
+
+/// Turns of at most [`BREATH`] that long work gets one after the other, where other long work of its class waits.
+pub const TURNS_IN_A_ROW: usize = 16;
 
 /// A single poll longer than this is counted as a stall.
 pub const STALL: Duration = Duration::from_millis(2);

@@ -1,18 +1,33 @@
 //! Giving way to others in the middle of long work.
 
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
-use super::Class;
-use crate::context::{self, Shard};
-use crate::limits::{BREATH, LULL_TURNS};
+use super::Place;
+use crate::context;
+use crate::limits::BREATH;
 
 /// Gives way if this poll has used up its turn, else returns at once. Loops that compute call it
 /// at least every 200 us; it costs one look at the clock.
 pub async fn breathe() {
-    if context::with(|shard| shard.out_of_breath(BREATH)) {
+    give_way(Place::Long).await;
+}
+
+/// The same in the middle of work that others wait for and that is short, such as acknowledging what is durable: it is not queued
+/// behind long work.
+pub async fn breathe_short() {
+    give_way(Place::Short).await;
+}
+
+async fn give_way(place: Place) {
+    let is_due = context::with(|shard| {
+        let is_due = shard.out_of_breath(BREATH);
+        if is_due {
+            shard.place.set(place);
+        }
+        is_due
+    });
+    if is_due {
         yield_now().await;
     }
 }
@@ -29,44 +44,4 @@ pub async fn yield_now() {
         Poll::Pending
     })
     .await;
-}
-
-/// Waits until no other task of `class` can run on this shard, at most for `most`. For what is done once for all that others are
-/// about to ask for, such as a sync: a shard that has nothing else to do waits for nothing.
-pub async fn lull(class: Class, most: Duration) {
-    let shard = context::current();
-    // `as` is exact: nobody waits for centuries.
-    let end = shard.clock.now_nanos() + most.as_nanos() as u64;
-    let waiting = Waiting::new(&shard);
-    for _ in 0..LULL_TURNS {
-        // Those that wait like this one are queued all the time.
-        let others = waiting.others();
-        let busy = shard.queues.borrow().len_of(class) > others || !shard.inbox.is_empty();
-        if !busy || shard.clock.now_nanos() >= end {
-            return;
-        }
-        yield_now().await;
-    }
-}
-
-/// One task in [`lull`].
-struct Waiting<'a> {
-    shard: &'a Rc<Shard>,
-}
-
-impl<'a> Waiting<'a> {
-    fn new(shard: &'a Rc<Shard>) -> Self {
-        shard.in_lull.set(shard.in_lull.get() + 1);
-        Self { shard }
-    }
-
-    fn others(&self) -> usize {
-        self.shard.in_lull.get() - 1
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.shard.in_lull.set(self.others());
-    }
 }

@@ -2,6 +2,8 @@
 
 mod breathe;
 mod inbox;
+mod line;
+mod lull;
 mod queues;
 mod registry;
 mod slice;
@@ -9,8 +11,11 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-pub use breathe::{breathe, lull, yield_now};
+pub use breathe::{breathe, breathe_short, yield_now};
 pub(crate) use inbox::Inbox;
+pub(crate) use line::Place;
+pub(crate) use lull::Lulls;
+pub use lull::lull;
 pub use queues::Class;
 pub(crate) use queues::{Queues, Shares};
 pub(crate) use registry::Registry;

@@ -1,14 +1,11 @@
-//! Run queues of one shard: one FIFO per class, chosen by weighted fair queueing.
+//! Run queues of one shard: one [`Line`] per class, chosen by weighted fair queueing.
 //!
 //! Each class has a virtual time that advances by (time used / share). The non-empty class with
 //! the smallest virtual time goes next. A class that was idle joins at the present, so it neither
 //! saves up nor owes time.
 
-use std::collections::VecDeque;
-
-use async_task::Runnable;
-
-use super::Meta;
+use super::Runnable;
+use super::line::{Line, Place};
 
 /// What a task is for. The classes of one shard share its CPU by weight; an idle class's share
 /// goes to the others.
@@ -54,22 +51,22 @@ impl Default for Shares {
 const SCALE: u64 = 1 << 10;
 
 pub(crate) struct Queues {
-    classes: [Line; 3],
+    classes: [Share; 3],
     /// Virtual time of the class that ran last: where a class that wakes up joins.
     now: u64,
     len: usize,
 }
 
-struct Line {
-    ready: VecDeque<Runnable<Meta>>,
+struct Share {
+    ready: Line,
     virtual_time: u64,
     share: u64,
 }
 
 impl Queues {
     pub(crate) fn new(shares: Shares) -> Self {
-        let line = |share: u32| Line {
-            ready: VecDeque::new(),
+        let line = |share: u32| Share {
+            ready: Line::default(),
             virtual_time: 0,
             share: u64::from(share.max(1)),
         };
@@ -80,17 +77,17 @@ impl Queues {
         }
     }
 
-    pub(crate) fn push(&mut self, runnable: Runnable<Meta>) {
+    pub(crate) fn push(&mut self, runnable: Runnable, place: Place) {
         let line = &mut self.classes[runnable.metadata().class.index()];
         if line.ready.is_empty() {
             line.virtual_time = line.virtual_time.max(self.now);
         }
-        line.ready.push_back(runnable);
+        line.ready.push(runnable, place);
         self.len += 1;
     }
 
     /// The next task of the class that is furthest behind its share.
-    pub(crate) fn pop(&mut self) -> Option<Runnable<Meta>> {
+    pub(crate) fn pop(&mut self) -> Option<Runnable> {
         let line = self
             .classes
             .iter_mut()
@@ -98,15 +95,15 @@ impl Queues {
             .min_by_key(|line| line.virtual_time)?;
         self.now = line.virtual_time;
         self.len -= 1;
-        line.ready.pop_front()
+        line.ready.pop()
     }
 
     /// Takes the `n`-th ready task in class order; the simulator chooses by seed, not by share.
-    pub(crate) fn take_nth(&mut self, mut n: usize) -> Option<Runnable<Meta>> {
+    pub(crate) fn take_nth(&mut self, mut n: usize) -> Option<Runnable> {
         for line in &mut self.classes {
             if n < line.ready.len() {
                 self.len -= 1;
-                return line.ready.remove(n);
+                return line.ready.take(n);
             }
             n -= line.ready.len();
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use async_task::Runnable;
+use async_task::{Runnable, ScheduleInfo, WithInfo};
 
 use super::queues::Class;
 use crate::context::{self, Shard};
@@ -117,9 +117,10 @@ pub(crate) fn spawn_on<T: 'static>(
         key,
     };
     let inbox = Arc::clone(&shard.inbox);
-    let schedule = move |runnable: Runnable<Meta>| {
+    let schedule = move |runnable: Runnable<Meta>, info: ScheduleInfo| {
         // On the shard's own thread the task goes straight into the run queue.
-        if let Some(runnable) = context::push_if_current(&inbox, runnable) {
+        let gave_way = info.woken_while_running;
+        if let Some(runnable) = context::push_if_current(&inbox, runnable, gave_way) {
             inbox.push(runnable);
         }
     };
@@ -128,7 +129,7 @@ pub(crate) fn spawn_on<T: 'static>(
             let _registered = registered;
             fut.await
         },
-        schedule,
+        WithInfo(schedule),
     );
     shard.registry.fill(key, runnable.waker());
     shard.stats.spawned(class);

@@ -8,7 +8,7 @@ use super::*;
 use crate::sim::Sim;
 use crate::time::sleep;
 
-fn runnable(class: Class) -> Runnable {
+pub(super) fn runnable(class: Class) -> Runnable {
     let meta = Meta {
         class,
         site: Location::caller(),
@@ -25,7 +25,7 @@ fn runnable(class: Class) -> Runnable {
 fn share_out(shares: [u32; 3], cost: impl Fn(Class) -> u64, total: u64) -> [u64; 3] {
     let mut queues = Queues::new(Shares(shares));
     for class in Class::ALL {
-        queues.push(runnable(class));
+        queues.push(runnable(class), Place::Woken);
     }
     let mut used = [0; 3];
     while used.iter().sum::<u64>() < total {
@@ -33,7 +33,7 @@ fn share_out(shares: [u32; 3], cost: impl Fn(Class) -> u64, total: u64) -> [u64;
         let class = next.metadata().class;
         used[class.index()] += cost(class);
         queues.charge(class, cost(class));
-        queues.push(next);
+        queues.push(next, Place::Long);
     }
     used
 }
@@ -56,21 +56,21 @@ fn busy_classes_get_time_by_their_shares_however_long_their_polls() {
 #[test]
 fn an_idle_class_saves_nothing_up_and_a_new_one_does_not_wait() {
     let mut queues = Queues::new(Shares([60, 30, 10]));
-    queues.push(runnable(Class::Background));
+    queues.push(runnable(Class::Background), Place::Woken);
     for _ in 0..1000 {
         let next = queues.pop().unwrap();
         queues.charge(Class::Background, 1_000_000);
-        queues.push(next);
+        queues.push(next, Place::Long);
     }
     // Ingest wakes up after a long idle time: it goes first, but then they share.
-    queues.push(runnable(Class::Ingest));
+    queues.push(runnable(Class::Ingest), Place::Woken);
     let mut order = Vec::new();
     for _ in 0..14 {
         let next = queues.pop().unwrap();
         let class = next.metadata().class;
         order.push(class);
         queues.charge(class, 1_000_000);
-        queues.push(next);
+        queues.push(next, Place::Long);
     }
     assert!(order[..2].contains(&Class::Ingest), "{order:?}");
     let background = order

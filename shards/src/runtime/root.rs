@@ -16,7 +16,7 @@ use monoio::io::IntoPollIo;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::context::Shard;
-use crate::exec;
+use crate::exec::{self, Place};
 use crate::limits::{POLLS_PER_SLICE, SLICE};
 
 /// Runs the shard's tasks until the run is over.
@@ -93,9 +93,10 @@ fn run_slice(shard: &Rc<Shard>) -> bool {
     let mut polls = 0;
     let left = loop {
         while let Some(woken) = shard.inbox.pop() {
-            shard.queues.borrow_mut().push(woken);
+            shard.queues.borrow_mut().push(woken, Place::Woken);
         }
         fire_due(shard, now);
+        shard.lulls.end(shard);
         let next = shard.queues.borrow_mut().pop();
         let Some(runnable) = next else { break false };
         now = exec::run_one(shard, runnable, now);

@@ -13,7 +13,7 @@ use super::process::{Process, Running};
 use super::{Ended, Failure, ProcessId, What};
 use crate::BoxError;
 use crate::context::{self, DriverKind, Parts, Shard};
-use crate::exec::{self, Inbox, Shares};
+use crate::exec::{self, Inbox, Place, Shares};
 use crate::memory;
 use crate::rand::Rng;
 use crate::runtime::{Returned, Run, fire_due, spawn_main};
@@ -266,10 +266,15 @@ impl World {
         for process in self.processes.borrow().iter() {
             process.with_shards(|shards| {
                 for shard in shards {
-                    let mut queues = shard.queues.borrow_mut();
-                    while let Some(woken) = shard.inbox.pop() {
-                        queues.push(woken);
-                    }
+                    let drain = || {
+                        while let Some(woken) = shard.inbox.pop() {
+                            shard.queues.borrow_mut().push(woken, Place::Woken);
+                        }
+                    };
+                    drain();
+                    shard.lulls.end(shard);
+                    drain();
+                    let queues = shard.queues.borrow();
                     if !queues.is_empty() {
                         ready.push((Rc::clone(shard), queues.len()));
                     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 use vivace_shards::time::{Instant, sleep, unix_nanos};
-use vivace_shards::{Class, breathe, lull};
+use vivace_shards::{Class, breathe_short, lull};
 
 use super::Partition;
 use super::append::Pending;
@@ -167,7 +167,7 @@ impl Partition {
             self.metrics.appended(member.since.elapsed());
             // Whoever asked may have gone away; the record is there all the same.
             let _ = member.reply.send(Ok(offset));
-            breathe().await;
+            breathe_short().await;
         }
     }
 
@@ -220,7 +220,7 @@ async fn encode(group: &Group, key: FrameKey) -> Vec<Bytes> {
         }
         let padding = member.frame_bytes() - HEADER_BYTES as u64 - member.payload_bytes;
         small.extend_from_slice(&[0; ALIGN as usize][..padding as usize]);
-        breathe().await;
+        breathe_short().await;
     }
     if !small.is_empty() {
         parts.push(small.freeze());
