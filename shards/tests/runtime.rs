@@ -1,7 +1,8 @@
 //! Real shards, on each driver that the system allows.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,9 +10,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vivace_shards::net::{ListenOptions, TcpListener, TcpStream};
 use vivace_shards::runtime::{self, Config, DriverChoice};
-use vivace_shards::time::{sleep, timeout};
+use vivace_shards::time::{Instant, sleep, timeout};
 use vivace_shards::{
-    BoxError, Class, breathe, mailbox, metrics, shard_count, shard_id, shutdown, side, spawn,
+    BoxError, Class, breathe, lull, mailbox, metrics, shard_count, shard_id, shutdown, side, spawn,
+    yield_now,
 };
 
 fn config(shards: usize, driver: DriverChoice) -> Config {
@@ -64,6 +66,83 @@ fn messages_cross_shards_and_answers_come_back() {
         }
     })
     .unwrap();
+}
+
+#[test]
+fn a_lull_comes_once_the_class_has_nothing_to_do() {
+    on_each_driver(1, || async {
+        let busy = spawn(Class::Ingest, async {
+            // Longer than a slice: the driver has its turn in between.
+            let begun = Instant::now();
+            while begun.elapsed() < Duration::from_millis(5) {
+                yield_now().await;
+            }
+        });
+        let other = spawn(Class::Background, async {
+            loop {
+                yield_now().await;
+            }
+        });
+        timeout(
+            Duration::from_secs(30),
+            lull(Class::Ingest, Duration::from_secs(60)),
+        )
+        .await?;
+        assert!(busy.is_finished());
+        drop(other);
+        // With nothing else to do there is always one; with work that does not end there is a limit.
+        lull(Class::Ingest, Duration::from_secs(60)).await;
+        let endless = spawn(Class::Ingest, async {
+            loop {
+                yield_now().await;
+            }
+        });
+        lull(Class::Ingest, Duration::from_millis(2)).await;
+        drop(endless);
+        Ok(())
+    });
+}
+
+#[test]
+fn events_come_before_long_work_which_is_done_one_after_the_other() {
+    on_each_driver(1, || async {
+        // Which of them had each turn.
+        let turns = Rc::new(RefCell::new(Vec::new()));
+        let work: Vec<_> = (0..5)
+            .map(|number| {
+                let turns = turns.clone();
+                spawn(Class::Ingest, async move {
+                    for _ in 0..12 {
+                        turns.borrow_mut().push(number);
+                        let begun = Instant::now();
+                        // Longer than a breath.
+                        while begun.elapsed() < Duration::from_micros(250) {
+                            std::hint::spin_loop();
+                        }
+                        breathe().await;
+                    }
+                })
+            })
+            .collect();
+        let (event, woken) = mailbox::oneshot::<()>();
+        let told = spawn(Class::Ingest, {
+            let turns = turns.clone();
+            async move { woken.await.map(|()| turns.borrow().len()) }
+        });
+        sleep(Duration::from_millis(3)).await;
+        let before = turns.borrow().len();
+        event.send(()).map_err(|()| "nobody waits")?;
+        assert_eq!(told.await?, before);
+        for task in work {
+            task.await;
+        }
+        let turns = turns.borrow();
+        assert_eq!(turns.len(), 5 * 12);
+        let switches = turns.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        // Each had its first turn when it was new, and then all others.
+        assert!(switches <= 10, "{turns:?}");
+        Ok(())
+    });
 }
 
 #[test]

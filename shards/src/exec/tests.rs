@@ -223,20 +223,16 @@ fn a_lull_comes_when_no_other_task_of_the_class_can_run() {
                 assert_eq!(done.get(), 3);
 
                 // What sleeps, and what is of another class, is not waited for.
-                let others = [Class::Ingest, Class::Background].map(|class| {
-                    spawn(class, async move {
-                        if class == Class::Ingest {
-                            sleep(Duration::from_secs(1)).await;
-                        }
-                        while class == Class::Background {
-                            yield_now().await;
-                        }
-                    })
+                let asleep = spawn(Class::Ingest, sleep(Duration::from_secs(1)));
+                let restless = spawn(Class::Background, async {
+                    loop {
+                        yield_now().await;
+                    }
                 });
                 // The first is asleep after this.
                 polls_of_lull().await;
                 assert_eq!(polls_of_lull().await, 1);
-                drop(others);
+                drop((asleep, restless));
                 Ok(())
             })
             .unwrap();
