@@ -32,6 +32,9 @@ pub const POLLS_PER_SLICE: usize = 4096;
 /// Shards one process may have.
 pub const MAX_SHARDS: usize = 1024;
 
+/// Connections that other listeners have handed over to one and that it has not looked at.
+pub const HANDED_OVER: usize = 1024;
+
 /// Listening backlog when none is given.
 pub const LISTEN_BACKLOG: u32 = 1024;
 

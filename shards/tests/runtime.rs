@@ -146,6 +146,64 @@ fn events_come_before_long_work_which_is_done_one_after_the_other() {
 }
 
 #[test]
+fn connections_are_spread_evenly_over_the_listeners_of_an_address() {
+    on_each_driver(1, || async {
+        const EACH: usize = 25;
+        let reuse = ListenOptions {
+            reuse_port: true,
+            ..ListenOptions::default()
+        };
+        let first = TcpListener::bind(local(), reuse)?;
+        let address = first.local_addr()?;
+        let listeners = [first, TcpListener::bind(address, reuse)?];
+        let count = |listener: TcpListener| {
+            spawn(Class::Ingest, async move {
+                let mut open = Vec::new();
+                loop {
+                    // A cancelled accept must lose no connection.
+                    match timeout(Duration::from_millis(300), listener.accept()).await {
+                        Ok(accepted) => open.push(accepted.unwrap()),
+                        Err(_) => return (listener, open),
+                    }
+                }
+            })
+        };
+        let mut clients = Vec::new();
+        for _ in 0..2 * EACH {
+            clients.push(TcpStream::connect(address).await?);
+        }
+        let [a, b] = listeners.map(count);
+        let ((first, a), (second, b)) = (a.await, b.await);
+        assert_eq!(a.len() + b.len(), 2 * EACH);
+        assert!(
+            a.len().abs_diff(b.len()) <= 1,
+            "{} and {}",
+            a.len(),
+            b.len()
+        );
+
+        // All connections of one end: the next ones are its own, until both have the same again.
+        drop(a);
+        for _ in 0..EACH {
+            clients.push(TcpStream::connect(address).await?);
+        }
+        let (more_a, more_b) = (count(first), count(second));
+        let ((first, more_a), (_, more_b)) = (more_a.await, more_b.await);
+        assert!(more_b.len() <= 1, "{}", more_b.len());
+        assert_eq!(more_a.len() + more_b.len(), EACH);
+
+        // A listener that is gone gets none, however few it had.
+        drop((b, more_b));
+        for _ in 0..EACH {
+            clients.push(TcpStream::connect(address).await?);
+        }
+        let (_, last) = count(first).await;
+        assert_eq!(last.len(), EACH);
+        Ok(())
+    });
+}
+
+#[test]
 fn every_shard_accepts_on_one_port_and_a_dropped_listener_frees_it() {
     on_each_driver(1, || async {
         let reuse = ListenOptions {

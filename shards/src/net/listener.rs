@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use super::balance::{Accepted, Balance, Open};
 use super::stream::TcpStream;
 use crate::limits::LISTEN_BACKLOG;
 use crate::sim::{self, SimListener};
@@ -17,7 +18,8 @@ use crate::sim::{self, SimListener};
 /// How a listening socket is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct ListenOptions {
-    /// SO_REUSEPORT: every shard listens on the same address and the kernel spreads connections.
+    /// SO_REUSEPORT: every shard listens on the same address. The kernel spreads connections, and a shard that has more than another
+    /// hands new ones over.
     pub reuse_port: bool,
     /// Connections the kernel queues before they are accepted.
     pub backlog: u32,
@@ -87,6 +89,8 @@ struct Driven {
     /// The wait for a connection. Kept here and not in `accept`'s future, because a wait that has
     /// been handed to the kernel is better continued than cancelled and begun anew.
     readable: RefCell<Option<Readable>>,
+    /// With `reuse_port`.
+    balance: Option<Balance>,
 }
 
 type Readable = Pin<Box<dyn Future<Output = io::Result<()>>>>;
@@ -108,21 +112,52 @@ impl Driven {
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         let socket = std::net::TcpListener::from(socket);
+        let address = socket.local_addr()?;
         let driven = Rc::new(monoio::net::TcpListener::from_std(socket.try_clone()?)?);
         Ok(Driven {
             socket,
             driven,
             readable: RefCell::new(None),
+            balance: options.reuse_port.then(|| Balance::join(address)),
         })
     }
 
     async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let ((stream, peer), open) = match &self.balance {
+            None => (self.accept_own().await?, None),
+            Some(balance) => {
+                let (accepted, open) = self.accept_balanced(balance).await?;
+                (accepted, Some(open))
+            }
+        };
+        stream.set_nonblocking(true)?;
+        Ok((TcpStream::from_std(stream, open)?, peer))
+    }
+
+    /// The next connection that is for this listener, whoever has accepted it.
+    async fn accept_balanced(&self, balance: &Balance) -> io::Result<(Accepted, Open)> {
+        let mut handed_over = pin!(balance.handed_over());
+        loop {
+            let mut own = pin!(self.accept_own());
+            let accepted = poll_fn(|cx| {
+                if let Poll::Ready(accepted) = handed_over.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(Some(accepted)));
+                }
+                let accepted = ready!(own.as_mut().poll(cx));
+                Poll::Ready(accepted.map(|accepted| balance.place(accepted)))
+            })
+            .await?;
+            if let Some(accepted) = accepted {
+                return Ok(accepted);
+            }
+        }
+    }
+
+    /// The next connection that the kernel gives to this listener. Dropping the future loses none.
+    async fn accept_own(&self) -> io::Result<Accepted> {
         loop {
             match self.socket.accept() {
-                Ok((stream, peer)) => {
-                    stream.set_nonblocking(true)?;
-                    return Ok((TcpStream::from_std(stream)?, peer));
-                }
+                Ok(accepted) => return Ok(accepted),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
                 // The peer gave up before we accepted: not an error of the listener.
                 Err(e) if e.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -3,6 +3,7 @@
 //! Streams implement tokio's `AsyncRead` and `AsyncWrite` (the traits only; no tokio runtime is
 //! involved). A socket belongs to the shard that opened it.
 
+mod balance;
 mod listener;
 mod stream;
 

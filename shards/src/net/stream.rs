@@ -9,11 +9,14 @@ use monoio::io::IntoPollIo;
 use monoio::net::tcp::stream_poll::TcpStreamPoll;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::balance::Open;
 use crate::sim::{self, SimStream};
 
 /// A TCP connection.
 pub struct TcpStream {
     inner: Inner,
+    /// One that was accepted counts for its listener.
+    _open: Option<Open>,
 }
 
 enum Inner {
@@ -41,19 +44,25 @@ impl TcpStream {
         let stream = monoio::net::TcpStream::connect_addr(address).await?;
         Ok(TcpStream {
             inner: Inner::Real(stream.into_poll_io()?),
+            _open: None,
         })
     }
 
-    pub(super) fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+    pub(super) fn from_std(
+        stream: std::net::TcpStream,
+        open: Option<Open>,
+    ) -> io::Result<TcpStream> {
         let stream = monoio::net::TcpStream::from_std(stream)?;
         Ok(TcpStream {
             inner: Inner::Real(stream.into_poll_io()?),
+            _open: open,
         })
     }
 
     pub(super) fn from_sim(stream: SimStream) -> TcpStream {
         TcpStream {
             inner: Inner::Sim(stream),
+            _open: None,
         }
     }
 
