@@ -257,10 +257,12 @@ impl<'a> Run<'a> {
     /// Some condition of the query hits the span.
     fn is_hit(&self, span: usize) -> Result<bool, Fails> {
         for (field, conditions) in &self.query.conditions {
-            for condition in conditions {
+            // What is read whole is asked for once: that absorbs the others of its field, the wish for none among them (§5.2).
+            let is_whole = conditions.contains(&Condition::Exists);
+            let asked = conditions.iter();
+            for condition in asked.filter(|one| !is_whole || **one == Condition::Exists) {
                 let of = Box::new(Expr::Field(field.clone()));
                 let one = match condition {
-                    // It absorbs the others of its field.
                     Condition::Exists => Expr::Exists(of),
                     Condition::NotExists => Expr::NotExists(of),
                     Condition::Compare(op, value) => Expr::Binary {
