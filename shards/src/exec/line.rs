@@ -103,6 +103,15 @@ mod tests {
         runnable.waker().will_wake(waker)
     }
 
+    /// As many turns as one gets, after which it has to wait.
+    fn has_its_turns(line: &mut Line, expected: &std::task::Waker) {
+        for _ in 0..=TURNS_IN_A_ROW {
+            let next = line.pop().unwrap();
+            assert!(is(&next, expected));
+            line.push(next, Place::Long);
+        }
+    }
+
     #[test]
     fn what_was_woken_goes_before_what_gave_way() {
         let mut line = Line::default();
@@ -123,28 +132,16 @@ mod tests {
         let [(first, is_first), (second, is_second), (third, is_third)] = [task(), task(), task()];
         line.push(first, Place::Long);
         line.push(second, Place::Long);
-        for _ in 0..=TURNS_IN_A_ROW {
-            let next = line.pop().unwrap();
-            assert!(is(&next, &is_first));
-            line.push(next, Place::Long);
-        }
+        has_its_turns(&mut line, &is_first);
         // The first has had its turns and is last now; the second has all of its own.
         line.push(third, Place::Woken);
         let third = line.pop().unwrap();
         assert!(is(&third, &is_third));
         line.push(third, Place::Long);
-        for _ in 0..=TURNS_IN_A_ROW {
-            let next = line.pop().unwrap();
-            assert!(is(&next, &is_second));
-            line.push(next, Place::Long);
-        }
+        has_its_turns(&mut line, &is_second);
         assert!(is(&line.pop().unwrap(), &is_first));
         // Ended: the next one begins anew.
-        for _ in 0..=TURNS_IN_A_ROW {
-            let next = line.pop().unwrap();
-            assert!(is(&next, &is_third));
-            line.push(next, Place::Long);
-        }
+        has_its_turns(&mut line, &is_third);
         assert!(is(&line.pop().unwrap(), &is_second));
     }
 

@@ -6,6 +6,7 @@
 //! whatever is left of the failed group invisible.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use vivace_shards::time::{Instant, sleep, unix_nanos};
@@ -41,11 +42,12 @@ impl Partition {
                 (0, true) => return,
                 (0, false) => self.work.wait().await,
                 (_, closed) => {
-                    if !closed && !self.config.commit_delay.is_zero() {
-                        sleep(self.config.commit_delay).await;
+                    // Requests that are being read now will want the same sync. A configured delay gathers them as well.
+                    match self.config.commit_delay {
+                        _ if closed => {}
+                        Duration::ZERO => lull(Class::Ingest, MAX_LULL).await,
+                        delay => sleep(delay).await,
                     }
-                    // Requests that are being read now will want the same sync.
-                    lull(Class::Ingest, MAX_LULL).await;
                     self.write_group().await;
                 }
             }
