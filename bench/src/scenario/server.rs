@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,8 @@ const PROBE_MAX: Duration = Duration::from_secs(2);
 /// Between two probes: what start-up times are exact to.
 const PROBE_EVERY: Duration = Duration::from_millis(1);
 
+/// After data was removed and the file system has committed that: freed blocks are discarded in the background.
+const SETTLE: Duration = Duration::from_secs(4);
 /// Folders in the data folder.
 const BLOCKS: &str = "blocks";
 const LOG: &str = "wal";
@@ -59,9 +61,30 @@ pub struct Server {
     own: Option<Own>,
 }
 
+/// A server's data. When it is removed, the file system frees gigabytes with its next commits, which whoever syncs meanwhile waits for:
+/// the next server's figures are to be its own.
+#[derive(Debug)]
+struct Folder(Option<tempfile::TempDir>);
+
+impl Folder {
+    fn path(&self) -> &Path {
+        self.0
+            .as_ref()
+            .map_or(Path::new(""), |folder| folder.path())
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(self.0.take());
+        rustix::fs::sync();
+        std::thread::sleep(SETTLE);
+    }
+}
+
 #[derive(Debug)]
 struct Own {
-    folder: tempfile::TempDir,
+    folder: Folder,
     http: SocketAddr,
     grpc: SocketAddr,
     child: Option<Child>,
@@ -111,7 +134,7 @@ impl Server {
         let server = Self {
             at,
             own: Some(Own {
-                folder,
+                folder: Folder(Some(folder)),
                 http,
                 grpc,
                 child: None,
