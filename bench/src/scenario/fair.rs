@@ -117,7 +117,11 @@ fn measure(options: &Options, rate: u64, queries: bool) -> Result<(Report, Asked
     let stop = AtomicBool::new(!queries);
     let (report, asked) = std::thread::scope(|scope| {
         let url = &server.at().query;
-        let asking = scope.spawn(|| ask(url, &stop));
+        let asking = scope.spawn(|| {
+            // Before the first spans there is nothing to look at.
+            std::thread::sleep(Duration::from_secs(options.warmup));
+            ask(url, &stop)
+        });
         let report = load(&server, Protocol::Http, options, &arguments);
         stop.store(true, Ordering::Relaxed);
         let asked = asking.join();
