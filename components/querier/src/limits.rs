@@ -41,5 +41,8 @@ pub const IDS_PER_BREATH: usize = 2048;
 /// Traces that are put together into one batch, to be evaluated with all of their spans.
 pub const GATHERED_TRACES: usize = 4096;
 
+/// Traces of a block that are copied for that before their memory is charged.
+pub const COPIED_TRACES: usize = 64;
+
 /// Spans that are copied for that between two pauses: a few milliseconds.
 pub const GATHERED_ROWS_PER_BREATH: usize = 4096;

@@ -5,6 +5,7 @@ mod bitmap;
 mod cells;
 mod chunk;
 mod column;
+mod copy;
 mod group;
 mod reader;
 mod selection;
@@ -18,6 +19,7 @@ pub use cells::array_bits;
 pub use cells::{CellKind, Cells, Kinds};
 pub use chunk::{Chunk, ServiceStats};
 pub use column::{Column, Level};
+pub use copy::{CopyError, copy_traces};
 pub use group::{
     ChunkMemory, GroupChunk, LoadError, NoParts, OwnLimit, PartName, Room, SharedPart, SharedParts,
     plan_rows, spans_in,

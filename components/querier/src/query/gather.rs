@@ -1,22 +1,24 @@
 //! All spans of some traces, out of everywhere.
 
 use std::collections::HashSet;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use vivace_block::BlockMeta;
-use vivace_columns::BatchChunk;
+use vivace_columns::{BatchChunk, Chunk, Column, CopyError, copy_traces};
 use vivace_engine::{EngineError, Plan, Scope, find};
 use vivace_model::{SpanBatch, SpanBatchBuilder, TraceId};
 use vivace_protocol::trace::Fragment;
 
 use super::found::FoundMemory;
-use super::view::View;
-use super::walk::Cost;
+use super::view::{Unit, View};
+use super::walk::{Cost, VisitError, Visitor};
 use crate::error::Error;
-use crate::limits::{BLOCKS_AT_ONCE, FILTERS_AT_ONCE, GATHERED_ROWS_PER_BREATH, GATHERED_TRACES};
+use crate::limits::{
+    BLOCKS_AT_ONCE, COPIED_TRACES, FILTERS_AT_ONCE, GATHERED_ROWS_PER_BREATH, GATHERED_TRACES,
+};
 use crate::lookup::Querier;
 
 /// Spans that were seen, so that one delivered twice counts once.
@@ -31,11 +33,13 @@ pub struct Gathered {
 }
 
 impl Querier {
-    /// Puts every span of these traces together. Of spans with the same id and kind the first is taken.
+    /// Puts every span of these traces together, with what these columns say of them (None: with all that blocks have). Of spans with the
+    /// same id and kind the first is taken.
     pub async fn gather(
         &self,
         view: &View,
         mut ids: Vec<TraceId>,
+        columns: Option<&[Column]>,
         cost: &mut Cost,
     ) -> Result<Gathered, Error> {
         ids.sort_unstable();
@@ -47,7 +51,7 @@ impl Querier {
                 building.append(batch, &rows_of(batch, ids)).await?;
             }
             if !view.blocks.is_empty() {
-                let of_blocks = self.of_blocks(view, ids, cost).await?;
+                let of_blocks = self.of_blocks(view, ids, columns, cost).await?;
                 for batch in &of_blocks.batches {
                     building.append(batch, &rows_of(batch, ids)).await?;
                 }
@@ -74,7 +78,7 @@ impl Querier {
             ids.extend(batch.view().trace_ids().iter().map(TraceId));
             vivace_shards::breathe().await;
         }
-        let gathered = self.gather(view, ids, cost).await?;
+        let gathered = self.gather(view, ids, None, cost).await?;
         let whole = View {
             tenant: Arc::clone(&view.tenant),
             live: gathered.batches,
@@ -88,6 +92,7 @@ impl Querier {
         &self,
         view: &View,
         ids: &[TraceId],
+        columns: Option<&[Column]>,
         cost: &mut Cost,
     ) -> Result<Gathered, Error> {
         let found = stream::iter(&view.blocks)
@@ -102,15 +107,20 @@ impl Querier {
             })
             .buffered(FILTERS_AT_ONCE)
             .try_filter(|(_, maybe)| std::future::ready(!maybe.is_empty()))
-            .map_ok(|(meta, maybe)| self.of_block(view, meta, maybe))
+            .map_ok(async |(meta, maybe)| match columns {
+                Some(columns) => self.columns_of_block(view, meta, &maybe, columns).await,
+                None => self.of_block(view, meta, maybe).await,
+            })
             .try_buffered(BLOCKS_AT_ONCE);
         let mut gathered = Gathered::default();
         let mut found = pin!(found);
-        while let Some((batches, of_block)) = found.try_next().await? {
-            let bytes = batches.iter().map(|batch| batch.as_bytes().len()).sum();
+        while let Some((of_block, its_cost)) = found.try_next().await? {
+            let bytes = of_block.batches.iter().map(|batch| batch.as_bytes().len());
+            let bytes = bytes.sum();
+            drop(of_block.memory);
             gathered.memory.grows(bytes)?;
-            gathered.batches.extend(batches);
-            cost.add(of_block);
+            gathered.batches.extend(of_block.batches);
+            cost.add(its_cost);
         }
         Ok(gathered)
     }
@@ -120,14 +130,16 @@ impl Querier {
         view: &View,
         meta: &Arc<BlockMeta>,
         ids: Vec<TraceId>,
-    ) -> Result<(Vec<SpanBatch>, Cost), Error> {
+    ) -> Result<(Gathered, Cost), Error> {
         let rows = self.rows(&view.tenant, meta);
-        let mut batches = Vec::new();
+        let mut gathered = Gathered::default();
         let found = async {
             let open = self.open_block(&view.tenant, meta, &rows).await?;
             let found = open.find_traces(&ids, &rows, vivace_shards::breathe).await;
             let found = found.map_err(|error| self.block_error(meta, error.into()))?;
-            batches = found.batches;
+            for batch in found.batches {
+                gathered.push(batch)?;
+            }
             Ok(())
         };
         let found = found.await;
@@ -138,7 +150,38 @@ impl Querier {
             read_bytes,
             ..Cost::default()
         };
-        Ok((batches, cost))
+        Ok((gathered, cost))
+    }
+
+    /// The same out of columns, which queries share.
+    async fn columns_of_block(
+        &self,
+        view: &View,
+        meta: &Arc<BlockMeta>,
+        ids: &[TraceId],
+        columns: &[Column],
+    ) -> Result<(Gathered, Cost), Error> {
+        let unit = Unit::Block {
+            meta: Arc::clone(meta),
+            part: 0,
+            parts: 1,
+        };
+        let mut copying = Copying {
+            ids,
+            columns,
+            builder: SpanBatchBuilder::new(),
+            gathered: Gathered::default(),
+        };
+        let mut cost = Cost::default();
+        self.walk(&view.tenant, &unit, &mut copying, &mut cost)
+            .await?;
+        // Those that looked for the traces have counted what they inspected.
+        let cost = Cost {
+            inspected_bytes: 0,
+            inspected_spans: 0,
+            ..cost
+        };
+        Ok((copying.gathered, cost))
     }
 
     /// Those of some traces that may have spans in more than one place of the view.
@@ -174,6 +217,53 @@ impl Querier {
         }
         let several = ids.iter().zip(places).filter(|(_, places)| *places > 1);
         Ok(several.map(|(id, _)| *id).collect())
+    }
+}
+
+impl Gathered {
+    fn push(&mut self, batch: SpanBatch) -> Result<(), Error> {
+        self.memory.grows(batch.as_bytes().len())?;
+        self.batches.push(batch);
+        Ok(())
+    }
+}
+
+/// Copies traces out of the chunks of a block.
+struct Copying<'i> {
+    /// Ascending.
+    ids: &'i [TraceId],
+    columns: &'i [Column],
+    builder: SpanBatchBuilder,
+    gathered: Gathered,
+}
+
+impl Visitor for Copying<'_> {
+    async fn visit<C: Chunk>(
+        &mut self,
+        chunk: &mut C,
+    ) -> Result<ControlFlow<()>, VisitError<C::Error>> {
+        chunk.load_trace_ids().await.map_err(VisitError::load)?;
+        let all = chunk.trace_ids().unwrap_or_default();
+        let numbers: Vec<u32> = (0..)
+            .zip(all)
+            .filter(|(_, id)| self.ids.binary_search(id).is_ok())
+            .map(|(number, _)| number)
+            .collect();
+        // Some at a time, so that what they take is known before much of it is taken.
+        for some in numbers.chunks(COPIED_TRACES) {
+            let (builder, pause) = (&mut self.builder, &vivace_shards::breathe);
+            let copied = copy_traces(chunk, some, self.columns, builder, pause).await;
+            copied.map_err(|error| match error {
+                CopyError::Load(error) => VisitError::load(error),
+                CopyError::Full(full) => VisitError::Other(Error::Gather {
+                    why: full.to_string(),
+                }),
+            })?;
+            if let Some(batch) = self.builder.finish() {
+                self.gathered.push(batch).map_err(VisitError::Other)?;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 }
 

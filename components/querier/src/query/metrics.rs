@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use vivace_columns::{Bitmap, Chunk, Selection};
+use vivace_columns::{Bitmap, Chunk, Column, Selection};
 use vivace_engine::{Compiler, Dedicated, Filter, Keep, Plan, Scope, find, select};
 use vivace_model::TraceId;
 use vivace_query_metrics::{CompareError, MetricsPlan, Partials, Sampler, Sampling};
@@ -66,6 +66,21 @@ impl MetricsJob {
     /// Whether traces must be evaluated with all of their spans at once.
     pub fn needs_whole_traces(&self) -> bool {
         self.plans.iter().any(Plan::needs_whole_traces)
+    }
+}
+
+impl MetricsJob {
+    /// What it looks at, for `Querier::gather`; None: all, as `compare` does.
+    pub fn columns(&self) -> Option<Vec<Column>> {
+        if self.compared.iter().any(Option::is_some) {
+            return None;
+        }
+        let leaves = self.metrics.leaves().iter();
+        let columns = leaves.flat_map(|leaf| {
+            let of_fields = leaf.fields().iter().flat_map(Column::of_field);
+            of_fields.chain(leaf.columns())
+        });
+        Some(columns.collect())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::Arc;
 
-use vivace_columns::Chunk;
+use vivace_columns::{Chunk, Column};
 use vivace_engine::{AnswerOptions, Plan, Scope, TraceResult, answer, find};
 use vivace_model::TraceId;
 
@@ -26,6 +26,13 @@ pub struct SearchJob {
     pub options: AnswerOptions,
     /// Traces that are evaluated apart; None when every span can be looked at on its own.
     pub overlap: Option<Arc<Overlap>>,
+}
+
+impl SearchJob {
+    /// What it looks at, for `Querier::gather`.
+    pub fn columns(&self) -> Vec<Column> {
+        self.plan.fields().flat_map(Column::of_field).collect()
+    }
 }
 
 /// What a unit had.

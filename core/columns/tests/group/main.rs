@@ -1,6 +1,7 @@
 //! Chunks of blocks against a walk over assembled traces.
 
 mod broken;
+mod copy;
 mod intrinsics;
 mod naive;
 mod rewritten;

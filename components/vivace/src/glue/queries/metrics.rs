@@ -57,7 +57,10 @@ impl Inner {
             let (inner, job, held) = (Rc::clone(&inner), Arc::clone(&job), Rc::clone(&seen));
             async move {
                 let mut cost = Cost::default();
-                let gathered = inner.querier.gather(&held.view, ids, &mut cost).await;
+                let columns = job.columns();
+                let gathered = (inner.querier)
+                    .gather(&held.view, ids, columns.as_deref(), &mut cost)
+                    .await;
                 let gathered = gathered.map_err(|error| block_error(&error))?;
                 let counted = inner.querier.count_whole(&job, gathered).await;
                 let counted = counted.map_err(|error| block_error(&error))?;

@@ -103,7 +103,10 @@ impl Inner {
         if ids.is_empty() {
             return Ok((Vec::new(), cost));
         }
-        let gathered = self.querier.gather(view, ids, &mut cost).await;
+        let columns = job.columns();
+        let gathered = (self.querier)
+            .gather(view, ids, Some(&columns), &mut cost)
+            .await;
         let gathered = gathered.map_err(|error| block_error(&error))?;
         let found = self.querier.search_whole(job, gathered).await;
         let found = found.map_err(|error| block_error(&error))?;
