@@ -114,6 +114,9 @@ pub struct Options {
     /// Numbers of blocks that these spans are in (comma-separated): the queries run over each.
     #[arg(long, value_delimiter = ',', default_value = "4")]
     pub query_blocks: Vec<u64>,
+    /// Bytes after which a section of the log ends and cuts traces: more blocks than these then (0 = blocks end between traces).
+    #[arg(long, default_value_t = 0)]
+    pub query_section_bytes: u64,
     /// Runs of a query at least; quick ones run for a second.
     #[arg(long, default_value_t = 15)]
     pub query_runs: usize,

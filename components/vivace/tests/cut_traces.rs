@@ -69,7 +69,7 @@ fn text(key: &str, value: impl Into<String>) -> KeyValue {
 fn span(random: &mut Random, trace: &[u8], number: u64, start: u64) -> Span {
     let mut attributes = Vec::new();
     let mut maybe = |random: &mut Random, value: KeyValue| {
-        if random.next_u64() % 3 > 0 {
+        if !random.next_u64().is_multiple_of(3) {
             attributes.push(value);
         }
     };

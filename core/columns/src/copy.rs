@@ -34,6 +34,9 @@ const ALWAYS: [Column; 8] = [
     Column::Intrinsic(Intrinsic::ParentId),
     Column::SpanStart,
 ];
+/// Highest codes of OTLP.
+const MAX_KIND: i32 = 5;
+const MAX_STATUS: i32 = 2;
 const SERVICE_NAME: &str = "service.name";
 const SPANS_PER_PAUSE: u32 = 1024;
 
@@ -217,10 +220,10 @@ impl<'c, 'b, C: Chunk> Copy<'c, 'b, C> {
             span_id: SpanId(number(self.own.span_id, span).to_be_bytes()),
             parent_span_id: (parent != 0).then(|| SpanId(parent.to_be_bytes())),
             name: self.text(self.own.name, span),
-            kind: code(self.own.kind, span, 5),
+            kind: known_kind(number(self.own.kind, span) as i32),
             start_unix_nano: start,
             end_unix_nano: start.wrapping_add(number(self.own.duration, span)),
-            status_code: code(self.own.status, span, 2),
+            status_code: known(number(self.own.status, span) as i32, MAX_STATUS),
             status_message: self.text(self.own.status_message, span),
             trace_state: self.text(self.own.trace_state, span),
             flags: 0,
@@ -310,10 +313,13 @@ fn number(cells: Option<&Cells>, owner: u32) -> u64 {
     cells.map_or(0, |cells| cells.get(owner).1)
 }
 
-/// A code of OTLP up to `most`.
-fn code(cells: Option<&Cells>, span: u32, most: i32) -> i32 {
-    let code = i32::try_from(number(cells, span)).unwrap_or(0);
-    if code <= most { code } else { 0 }
+/// A span's kind as a copy has it.
+pub fn known_kind(code: i32) -> i32 {
+    known(code, MAX_KIND)
+}
+
+fn known(code: i32, most: i32) -> i32 {
+    if (0..=most).contains(&code) { code } else { 0 }
 }
 
 fn attributes(builder: &mut SpanBatchBuilder, of: Owner, all: &Attributes<'_>, owner: u32) {

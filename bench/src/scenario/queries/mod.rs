@@ -21,9 +21,8 @@ use crate::load::Process;
 
 /// Seed of the data: always the same, so that ids are known where somebody else has loaded them.
 const SEED: u64 = 20_261_126;
-/// One partition, so that a section of the log is one block; and sections that end when nothing comes any more, whatever their size.
-const FILLING: &str = "ingest_log: {embedded: {partitions: 1}}\n\
-    live_store: {flush_check_period: 100ms, max_trace_idle: 1s, max_block_duration: 1s, max_trace_live: 100h, max_block_bytes: 1000000000000}\n";
+/// Larger than any section.
+const NO_LIMIT: u64 = 1_000_000_000_000;
 /// Nothing becomes a block any more.
 const FILLED: &str = "ingest_log: {embedded: {partitions: 1}}\n\
     live_store: {max_block_duration: 100h, max_trace_live: 100h, max_block_bytes: 1000000000000}\n";
@@ -79,10 +78,26 @@ pub fn queries(options: &Options) -> Result<Vec<Summary>, Error> {
         let spans = options.query_spans;
         let target = (spans, blocks) == (TARGET_SPANS, TARGET_BLOCKS);
         let target = target.then_some(Target::AtMost(TARGET_MEAN_MS));
-        let name = format!("queries-{spans}-{blocks}");
+        let cut = match options.query_section_bytes {
+            0 => "",
+            _ => "-cut",
+        };
+        let name = format!("queries-{spans}-{blocks}{cut}");
         summaries.push(measure(options, loaded, &name, target)?);
     }
     Ok(summaries)
+}
+
+/// One partition, so that a section of the log is one block; and sections that end when nothing comes any more, or at this size (0: none).
+fn filling(section_bytes: u64) -> String {
+    let most = match section_bytes {
+        0 => NO_LIMIT,
+        bytes => bytes,
+    };
+    format!(
+        "ingest_log: {{embedded: {{partitions: 1}}}}\n\
+        live_store: {{flush_check_period: 100ms, max_trace_idle: 1s, max_block_duration: 1s, max_trace_live: 100h, max_block_bytes: {most}}}\n"
+    )
 }
 
 /// Unix nanoseconds.
@@ -137,7 +152,7 @@ fn parts(options: &Options, now: u64, blocks: u64) -> (Vec<Part>, Part) {
 /// Blocks one after the other, then live data.
 fn load(options: &Options, blocks: u64) -> Result<Loaded, Error> {
     let setup = Setup {
-        yaml: FILLING.into(),
+        yaml: filling(options.query_section_bytes),
         ..Setup::default()
     };
     let mut server = Server::start_with(options, &setup)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use vivace_block::BlockMeta;
-use vivace_columns::{BatchChunk, Chunk, Column, CopyError, copy_traces};
+use vivace_columns::{BatchChunk, Chunk, Column, CopyError, copy_traces, known_kind};
 use vivace_engine::{EngineError, Plan, Scope, find};
 use vivace_model::{SpanBatch, SpanBatchBuilder, TraceId};
 use vivace_protocol::trace::Fragment;
@@ -289,7 +289,10 @@ impl Building {
         let mut waiting = 0;
         for (trace, range) in rows {
             for row in range.clone() {
-                if !self.seen.insert((*trace, ids.get(row), kinds.get(row))) {
+                if !self
+                    .seen
+                    .insert((*trace, ids.get(row), known_kind(kinds.get(row))))
+                {
                     continue;
                 }
                 match ranges.last_mut() {
