@@ -148,7 +148,7 @@ fn only_what_is_asked_for() {
     ))
     .unwrap();
     let batch = builder.finish().unwrap();
-    let keys = naive::keys(&[batch.clone()]);
+    let keys = naive::keys(std::slice::from_ref(&batch));
     let expected: BTreeSet<(Level, String)> = [
         (Level::Resource, "service.name"),
         (Level::Span, "http.method"),
