@@ -24,7 +24,7 @@ const CONFIG: &str = "ingest_log: {embedded: {partitions: 1}}\n\
     query_frontend: {query_end_cutoff: 0s}\n\
     live_store: {flush_check_period: 100ms, max_trace_idle: 300ms, max_trace_live: 1s, max_block_duration: 300ms}\n";
 const SECOND: u64 = 1_000_000_000;
-const TRACES: u64 = 80;
+const TRACES: u64 = 400;
 /// Blocks that each trace is cut into.
 const CUTS: u64 = 3;
 

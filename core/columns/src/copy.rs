@@ -1,6 +1,5 @@
 //! Traces of a chunk as rows of a batch.
 
-use thiserror::Error;
 use vivace_model::{
     BatchFull, EventRow, LinkRow, Owner, ResourceId, ScopeId, SpanBatchBuilder, SpanId, SpanRow,
     StringId, Value,
@@ -11,17 +10,6 @@ use crate::bitmap::Bitmap;
 use crate::cells::{CellKind, Cells};
 use crate::chunk::Chunk;
 use crate::column::{Column, Level};
-
-/// Why traces could not be copied.
-#[derive(Debug, Error)]
-pub enum CopyError<E: std::error::Error + 'static> {
-    /// A column could not be read.
-    #[error(transparent)]
-    Load(E),
-    /// The traces are too large for one batch; fewer may fit.
-    #[error(transparent)]
-    Full(#[from] BatchFull),
-}
 
 /// What every copy has, besides `service.name` of resources.
 const ALWAYS: [Column; 8] = [
@@ -40,47 +28,63 @@ const MAX_STATUS: i32 = 2;
 const SERVICE_NAME: &str = "service.name";
 const SPANS_PER_PAUSE: u32 = 1024;
 
-/// Appends some traces of a chunk (numbers, ascending) to a batch, with what these columns say of them. Columns that follow from others
-/// (those of traces, nested set numbers, counts of children) need not be among them: a chunk over the batch makes them anew, of all spans of
-/// a trace that are there. Values that queries can't see stay such values. Codes of kinds and status that OTLP does not know become 0.
-pub async fn copy_traces<C: Chunk>(
-    chunk: &mut C,
-    traces: &[u32],
-    columns: &[Column],
-    builder: &mut SpanBatchBuilder,
-    pause: &impl AsyncFn(),
-) -> Result<(), CopyError<C::Error>> {
-    let mut keep = Bitmap::empty(chunk.shape().traces());
-    traces.iter().for_each(|&trace| keep.insert(trace));
-    let mut all = Vec::from(ALWAYS);
-    all.push(Column::Attribute(Level::Resource, SERVICE_NAME.into()));
-    for column in columns.iter().filter(|column| is_of_rows(column)) {
-        if !all.contains(column) {
-            all.push(column.clone());
-        }
-    }
-    let loaded = chunk.load(&all, Some(&keep)).await;
-    loaded.map_err(CopyError::Load)?;
-    chunk.load_trace_ids().await.map_err(CopyError::Load)?;
-    let has = |level| all.iter().any(|column| column.level() == level);
-    if has(Level::Event) {
-        chunk.load_events().await.map_err(CopyError::Load)?;
-    }
-    if has(Level::Link) {
-        chunk.load_links().await.map_err(CopyError::Load)?;
-    }
-    let mut copy = Copy::new(&*chunk, &all, builder);
-    let mut copied = 0;
-    for &trace in traces {
-        for span in chunk.shape().spans_of(trace) {
-            copy.span(trace, span)?;
-            copied += 1;
-            if copied % SPANS_PER_PAUSE == 0 {
-                pause().await;
+/// Copies traces of a chunk into batches, with what some columns say of them. Columns that follow from others (those of traces, nested set
+/// numbers, counts of children) need not be among them: a chunk over the batch makes them anew, of all spans of a trace that are there. Values
+/// that queries can't see stay such values. Codes of kinds and status that OTLP does not know become 0.
+pub struct TraceCopy {
+    columns: Vec<Column>,
+}
+
+impl TraceCopy {
+    pub fn new(columns: &[Column]) -> Self {
+        let mut all = Vec::from(ALWAYS);
+        all.push(Column::Attribute(Level::Resource, SERVICE_NAME.into()));
+        for column in columns.iter().filter(|column| is_of_rows(column)) {
+            if !all.contains(column) {
+                all.push(column.clone());
             }
         }
+        Self { columns: all }
     }
-    Ok(())
+
+    /// Loads what copying needs; once for all traces of a chunk that will be copied, as `Chunk::load` wants it.
+    pub async fn load<C: Chunk>(&self, chunk: &mut C, traces: &[u32]) -> Result<(), C::Error> {
+        let mut keep = Bitmap::empty(chunk.shape().traces());
+        traces.iter().for_each(|&trace| keep.insert(trace));
+        chunk.load(&self.columns, Some(&keep)).await?;
+        chunk.load_trace_ids().await?;
+        let mut columns = self.columns.iter();
+        if columns.any(|column| column.level() == Level::Event) {
+            chunk.load_events().await?;
+        }
+        let mut columns = self.columns.iter();
+        if columns.any(|column| column.level() == Level::Link) {
+            chunk.load_links().await?;
+        }
+        Ok(())
+    }
+
+    /// Appends some of the traces that it was loaded for. An error: they are too large for one batch; fewer may fit.
+    pub async fn copy<C: Chunk>(
+        &self,
+        chunk: &C,
+        traces: &[u32],
+        builder: &mut SpanBatchBuilder,
+        pause: &impl AsyncFn(),
+    ) -> Result<(), BatchFull> {
+        let mut copy = Copy::new(chunk, &self.columns, builder);
+        let mut copied = 0;
+        for &trace in traces {
+            for span in chunk.shape().spans_of(trace) {
+                copy.span(trace, span)?;
+                copied += 1;
+                if copied % SPANS_PER_PAUSE == 0 {
+                    pause().await;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Rows are made of it; the others follow.

@@ -19,7 +19,7 @@ pub use cells::array_bits;
 pub use cells::{CellKind, Cells, Kinds};
 pub use chunk::{Chunk, ServiceStats};
 pub use column::{Column, Level};
-pub use copy::{CopyError, copy_traces, known_kind};
+pub use copy::{TraceCopy, known_kind};
 pub use group::{
     ChunkMemory, GroupChunk, LoadError, NoParts, OwnLimit, PartName, Room, SharedPart, SharedParts,
     plan_rows, spans_in,

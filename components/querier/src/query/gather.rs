@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use vivace_block::BlockMeta;
-use vivace_columns::{BatchChunk, Chunk, Column, CopyError, copy_traces, known_kind};
+use vivace_columns::{BatchChunk, Chunk, Column, TraceCopy, known_kind};
 use vivace_engine::{EngineError, Plan, Scope, find};
 use vivace_model::{SpanBatch, SpanBatchBuilder, TraceId};
 use vivace_protocol::trace::Fragment;
@@ -168,7 +168,7 @@ impl Querier {
         };
         let mut copying = Copying {
             ids,
-            columns,
+            copy: TraceCopy::new(columns),
             builder: SpanBatchBuilder::new(),
             gathered: Gathered::default(),
         };
@@ -232,7 +232,7 @@ impl Gathered {
 struct Copying<'i> {
     /// Ascending.
     ids: &'i [TraceId],
-    columns: &'i [Column],
+    copy: TraceCopy,
     builder: SpanBatchBuilder,
     gathered: Gathered,
 }
@@ -249,15 +249,19 @@ impl Visitor for Copying<'_> {
             .filter(|(_, id)| self.ids.binary_search(id).is_ok())
             .map(|(number, _)| number)
             .collect();
+        if numbers.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let loaded = self.copy.load(chunk, &numbers).await;
+        loaded.map_err(VisitError::load)?;
         // Some at a time, so that what they take is known before much of it is taken.
         for some in numbers.chunks(COPIED_TRACES) {
             let (builder, pause) = (&mut self.builder, &vivace_shards::breathe);
-            let copied = copy_traces(chunk, some, self.columns, builder, pause).await;
-            copied.map_err(|error| match error {
-                CopyError::Load(error) => VisitError::load(error),
-                CopyError::Full(full) => VisitError::Other(Error::Gather {
+            let copied = self.copy.copy(&*chunk, some, builder, pause).await;
+            copied.map_err(|full| {
+                VisitError::Other(Error::Gather {
                     why: full.to_string(),
-                }),
+                })
             })?;
             if let Some(batch) = self.builder.finish() {
                 self.gathered.push(batch).map_err(VisitError::Other)?;

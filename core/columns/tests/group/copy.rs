@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use vivace_block::Format;
-use vivace_columns::{BatchChunk, Chunk, Column, Level, copy_traces, plan_rows};
-use vivace_model::SpanBatchBuilder;
+use vivace_columns::{BatchChunk, Chunk, Column, Level, TraceCopy, plan_rows};
+use vivace_model::{SpanBatch, SpanBatchBuilder};
 use vivace_traceql::Intrinsic;
 
 use crate::naive::{self, Keys, Texts, at};
@@ -27,6 +27,17 @@ const FOLLOWING: [Column; 9] = [
 ];
 const OF_ANY_WRITER: usize = 5;
 
+/// Loaded at once, copied some at a time.
+fn copied<C: Chunk>(chunk: &mut C, traces: &[u32], asked: &[Column]) -> Option<SpanBatch> {
+    let mut builder = SpanBatchBuilder::new();
+    let copy = TraceCopy::new(asked);
+    now(copy.load(chunk, traces)).unwrap();
+    for some in traces.chunks(7) {
+        now(copy.copy(&*chunk, some, &mut builder, &async || {})).unwrap();
+    }
+    builder.finish()
+}
+
 /// Copies the traces that `choose` picks, chunk by chunk, and compares what is said of them.
 fn check(
     block: &Block,
@@ -44,17 +55,7 @@ fn check(
             let traces: Vec<u32> = (0..chunk.shape().traces())
                 .filter(|&one| choose(one))
                 .collect();
-            let mut builder = SpanBatchBuilder::new();
-            let pause = async || {};
-            now(copy_traces(
-                &mut chunk,
-                &traces,
-                &asked,
-                &mut builder,
-                &pause,
-            ))
-            .unwrap();
-            let Some(batch) = builder.finish() else {
+            let Some(batch) = copied(&mut chunk, &traces, &asked) else {
                 assert!(traces.is_empty());
                 continue;
             };
@@ -137,17 +138,7 @@ fn only_what_is_asked_for() {
         Column::Attribute(Level::Span, "http.method".into()),
         Column::Attribute(Level::Event, "key 1".into()),
     ];
-    let mut builder = SpanBatchBuilder::new();
-    let pause = async || {};
-    now(copy_traces(
-        &mut chunk,
-        &traces,
-        &asked,
-        &mut builder,
-        &pause,
-    ))
-    .unwrap();
-    let batch = builder.finish().unwrap();
+    let batch = copied(&mut chunk, &traces, &asked).unwrap();
     let keys = naive::keys(std::slice::from_ref(&batch));
     let expected: BTreeSet<(Level, String)> = [
         (Level::Resource, "service.name"),
