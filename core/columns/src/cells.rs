@@ -34,6 +34,16 @@ pub enum CellKind {
     BoolArray,
 }
 
+/// A span's kind; codes that OTLP does not know are 0.
+pub fn known_kind(code: i32) -> i32 {
+    if (0..=5).contains(&code) { code } else { 0 }
+}
+
+/// The same of status codes.
+pub(crate) fn known_status(code: i32) -> i32 {
+    if (0..=2).contains(&code) { code } else { 0 }
+}
+
 /// The kinds of the cells.
 #[derive(Clone, Debug)]
 pub enum Kinds {

@@ -7,7 +7,7 @@ use vivace_model::{
 use vivace_traceql::Intrinsic;
 
 use crate::bitmap::Bitmap;
-use crate::cells::{CellKind, Cells};
+use crate::cells::{CellKind, Cells, known_kind, known_status};
 use crate::chunk::Chunk;
 use crate::column::{Column, Level};
 
@@ -22,9 +22,6 @@ const ALWAYS: [Column; 8] = [
     Column::Intrinsic(Intrinsic::ParentId),
     Column::SpanStart,
 ];
-/// Highest codes of OTLP.
-const MAX_KIND: i32 = 5;
-const MAX_STATUS: i32 = 2;
 const SERVICE_NAME: &str = "service.name";
 const SPANS_PER_PAUSE: u32 = 1024;
 
@@ -89,34 +86,17 @@ impl TraceCopy {
 
 /// Rows are made of it; the others follow.
 fn is_of_rows(column: &Column) -> bool {
-    match column {
-        Column::TraceStart | Column::TraceEnd => false,
-        Column::SpanStart | Column::TraceState | Column::Attribute(..) => true,
-        Column::Intrinsic(intrinsic) => match intrinsic {
-            Intrinsic::TraceId
-            | Intrinsic::TraceDuration
-            | Intrinsic::TraceRootName
-            | Intrinsic::TraceRootService
-            | Intrinsic::NestedSetLeft
-            | Intrinsic::NestedSetRight
-            | Intrinsic::NestedSetParent
-            | Intrinsic::ChildCount
-            | Intrinsic::Parent => false,
-            Intrinsic::Duration
-            | Intrinsic::Name
-            | Intrinsic::Status
-            | Intrinsic::StatusMessage
-            | Intrinsic::Kind
-            | Intrinsic::SpanId
-            | Intrinsic::ParentId
-            | Intrinsic::EventName
-            | Intrinsic::EventTimeSinceStart
-            | Intrinsic::LinkTraceId
-            | Intrinsic::LinkSpanId
-            | Intrinsic::InstrumentationName
-            | Intrinsic::InstrumentationVersion => true,
-        },
-    }
+    let follows = matches!(
+        column,
+        Column::Intrinsic(
+            Intrinsic::NestedSetLeft
+                | Intrinsic::NestedSetRight
+                | Intrinsic::NestedSetParent
+                | Intrinsic::ChildCount
+                | Intrinsic::Parent
+        )
+    );
+    !follows && column.level() != Level::Trace
 }
 
 /// Attributes of one level: keys as strings of the batch, and values.
@@ -227,7 +207,7 @@ impl<'c, 'b, C: Chunk> Copy<'c, 'b, C> {
             kind: known_kind(number(self.own.kind, span) as i32),
             start_unix_nano: start,
             end_unix_nano: start.wrapping_add(number(self.own.duration, span)),
-            status_code: known(number(self.own.status, span) as i32, MAX_STATUS),
+            status_code: known_status(number(self.own.status, span) as i32),
             status_message: self.text(self.own.status_message, span),
             trace_state: self.text(self.own.trace_state, span),
             flags: 0,
@@ -315,15 +295,6 @@ impl<'c, 'b, C: Chunk> Copy<'c, 'b, C> {
 /// Bits of an owner's value; 0 where the column was not asked for.
 fn number(cells: Option<&Cells>, owner: u32) -> u64 {
     cells.map_or(0, |cells| cells.get(owner).1)
-}
-
-/// A span's kind as a copy has it.
-pub fn known_kind(code: i32) -> i32 {
-    known(code, MAX_KIND)
-}
-
-fn known(code: i32, most: i32) -> i32 {
-    if (0..=most).contains(&code) { code } else { 0 }
 }
 
 fn attributes(builder: &mut SpanBatchBuilder, of: Owner, all: &Attributes<'_>, owner: u32) {

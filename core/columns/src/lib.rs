@@ -16,10 +16,10 @@ mod table;
 pub use batch::BatchChunk;
 pub use bitmap::Bitmap;
 pub use cells::array_bits;
-pub use cells::{CellKind, Cells, Kinds};
+pub use cells::{CellKind, Cells, Kinds, known_kind};
 pub use chunk::{Chunk, ServiceStats};
 pub use column::{Column, Level};
-pub use copy::{TraceCopy, known_kind};
+pub use copy::TraceCopy;
 pub use group::{
     ChunkMemory, GroupChunk, LoadError, NoParts, OwnLimit, PartName, Room, SharedPart, SharedParts,
     plan_rows, spans_in,

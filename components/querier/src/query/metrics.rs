@@ -67,9 +67,7 @@ impl MetricsJob {
     pub fn needs_whole_traces(&self) -> bool {
         self.plans.iter().any(Plan::needs_whole_traces)
     }
-}
 
-impl MetricsJob {
     /// What it looks at, for `Querier::gather`; None: all, as `compare` does.
     pub fn columns(&self) -> Option<Vec<Column>> {
         if self.compared.iter().any(Option::is_some) {

@@ -9,7 +9,7 @@ use vivace_traceql::Intrinsic;
 use super::pause::{Pause, dense, parts};
 use super::text::{HexTexts, id_of};
 use super::traces::TraceFacts;
-use crate::cells::{CellKind, Cells, Kinds};
+use crate::cells::{CellKind, Cells, Kinds, known_kind, known_status};
 use crate::column::Column;
 use crate::strings::Strings;
 
@@ -138,12 +138,12 @@ async fn of_span<P: AsyncFn()>(
         }
         Intrinsic::Status => {
             let codes = view.status_codes();
-            let bits = dense(spans, pause, |row| known(codes.get(row), 2)).await;
+            let bits = dense(spans, pause, |row| number(known_status(codes.get(row)))).await;
             (CellKind::Status, bits)
         }
         Intrinsic::Kind => {
             let codes = view.kinds();
-            let bits = dense(spans, pause, |row| known(codes.get(row), 5)).await;
+            let bits = dense(spans, pause, |row| number(known_kind(codes.get(row)))).await;
             (CellKind::Kind, bits)
         }
         Intrinsic::SpanId => {
@@ -160,10 +160,8 @@ async fn of_span<P: AsyncFn()>(
     })
 }
 
-/// A code of OTLP up to `most`; others count as 0.
-fn known(code: i32, most: u64) -> u64 {
-    let code = u64::from(code.cast_unsigned());
-    if code <= most { code } else { 0 }
+fn number(code: i32) -> u64 {
+    code.cast_unsigned().into()
 }
 
 fn link_count(view: &View<'_>) -> usize {
